@@ -1,0 +1,56 @@
+"""Every sentence a person reads, in English and Russian: `en.toml` and `ru.toml`, with the same keys."""
+
+from __future__ import annotations
+
+import tomllib
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+LANGUAGES = ("en", "ru")
+
+
+class Messages:
+    """The sentences of one language: `say("ingest.done", count=3)`."""
+
+    def __init__(self, language: str) -> None:
+        self.language = language
+        self._table: dict[str, Any] = tomllib.loads((files(__name__) / f"{language}.toml").read_text("utf-8"))
+
+    def __call__(self, key: str, /, **values: object) -> str:
+        """The sentence `key` with its placeholders filled.
+
+        A sentence with plural forms is a table (`one`, `few`, `many` or `one`, `many`) chosen by `values["count"]`.
+        Raises KeyError for an unknown key.
+        """
+        found: Any = self._table
+        for part in key.split("."):
+            found = found[part]
+        if isinstance(found, dict):
+            found = found[plural(self.language, int(str(values["count"])))]
+        return str(found).format(**values)
+
+    def __contains__(self, key: str) -> bool:
+        found: Any = self._table
+        for part in key.split("."):
+            if not isinstance(found, dict) or part not in found:
+                return False
+            found = found[part]
+        return True
+
+
+@cache
+def messages(language: str) -> Messages:
+    """The messages of `language`; English for a language that has none."""
+    return Messages(language if language in LANGUAGES else "en")
+
+
+def plural(language: str, count: int) -> str:
+    """The plural form of `count`: "one", "few" or "many", by the rules of Unicode CLDR (integers only)."""
+    if language != "ru":
+        return "one" if count == 1 else "many"
+    if count % 10 == 1 and count % 100 != 11:
+        return "one"
+    if count % 10 in (2, 3, 4) and count % 100 not in (12, 13, 14):
+        return "few"
+    return "many"

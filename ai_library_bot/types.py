@@ -1,0 +1,300 @@
+"""The words this project thinks in. Every type is frozen: a value never changes after it is made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, overload
+
+Mode = Literal["lexical", "hybrid"]
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A stretch of a book under one heading; passages never cross its borders.
+
+    `text` holds blocks (paragraphs, stanzas, lists, tables, notes) set apart by one blank line; a line break
+    inside a block is part of the book (verse, list items, table rows). `pages` holds `(offset, page)` pairs in
+    rising order: from that character of `text` on, the text stands on that page. It is empty for books without pages.
+    """
+
+    heading: tuple[str, ...]
+    text: str
+    pages: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class BookText:
+    """What a reader took out of one file. Empty title or authors mean that the file does not name them."""
+
+    format: str
+    sections: tuple[Section, ...]
+    title: str = ""
+    authors: tuple[str, ...] = ()
+    language: str = ""
+    year: int | None = None
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """One line of the catalogue. `id` is made from the file's content, so a moved or renamed book keeps it."""
+
+    id: str
+    path: Path
+    title: str
+    authors: tuple[str, ...]
+    language: str
+    year: int | None
+    format: str
+    size: int
+    modified_ns: int
+    passages: int
+    characters: int
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """About a thousand characters of a book, cut at sentence ends.
+
+    `text` is `section.text[start:end]` of the book's section number `section`. `position` is where it begins,
+    0…1 of the book's characters. `pages` is as in `Section`, with offsets into this `text`; the first offset is 0.
+    """
+
+    id: str
+    book_id: str
+    section: int
+    chapter: tuple[str, ...]
+    start: int
+    end: int
+    text: str
+    position: float
+    pages: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def page(self) -> int | None:
+        """The page on which the passage begins."""
+        return self.page_at(0)
+
+    @property
+    def last_page(self) -> int | None:
+        """The page on which the passage ends."""
+        return self.page_at(len(self.text))
+
+    def page_at(self, offset: int) -> int | None:
+        """The page on which the character at `offset` of `text` stands; None for books without pages."""
+        page = None
+        for start, number in self.pages:
+            if start > offset:
+                break
+            page = number
+        return page
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A passage found for a query. `score` orders the hits of one search; `relevance` (0…1) compares across searches.
+
+    `matches` are the spans of `passage.text` that match words of the query.
+    """
+
+    rank: int
+    score: float
+    relevance: float
+    passage: Passage
+    book: Book
+    matches: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResult(Sequence[Hit]):
+    """The hits of one search, best first, all from one generation.
+
+    `corrections` are words of the query that stand in no book, each with the word that was searched instead.
+    """
+
+    query: str
+    generation: int
+    mode: Mode
+    hits: tuple[Hit, ...]
+    corrections: tuple[tuple[str, str], ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.hits)
+
+    @overload
+    def __getitem__(self, index: int) -> Hit: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Hit, ...]: ...
+    def __getitem__(self, index: int | slice) -> Hit | tuple[Hit, ...]:
+        return self.hits[index]
+
+    def __iter__(self) -> Iterator[Hit]:
+        return iter(self.hits)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A quotation that a writer says stands in a passage. Nobody has checked it yet."""
+
+    number: int
+    passage_id: str
+    quote: str
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What a writer proposes: a text with [n] marks and the claims behind them. No claims means "not found"."""
+
+    text: str
+    claims: tuple[Claim, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """A quotation that stands in its passage: it is a span of it, so it cannot say anything else.
+
+    Only `answers.quotes.verify` makes one.
+    """
+
+    number: int
+    passage: Passage
+    book: Book
+    start: int
+    end: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.start < self.end <= len(self.passage.text):
+            raise ValueError(f"no quotation at {self.start}:{self.end} of passage {self.passage.id}")
+
+    @property
+    def quote(self) -> str:
+        return self.passage.text[self.start : self.end]
+
+    @property
+    def page(self) -> int | None:
+        return self.passage.page_at(self.start)
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a model was paid for: tokens, and money in US dollars where the price is known."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cost: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer whose every quotation is checked, or `found=False` with the closest passages."""
+
+    question: str
+    found: bool
+    text: str
+    writer: str
+    citations: tuple[Citation, ...]
+    closest: tuple[Hit, ...]
+    generation: int
+    seconds: float
+    usage: Usage = field(default_factory=Usage)
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """A published index: whole, checked, never changed again. `created` is in seconds since the epoch."""
+
+    number: int
+    parent: int | None
+    created: float
+    books: int
+    passages: int
+    size: int
+    active: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A file that could not be read, with the reason as a message key and its details (see `errors.py`)."""
+
+    path: Path
+    reason: str
+    details: dict[str, str | int | float]
+    retry: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """A file that was left out on purpose: a duplicate, or of a kind that is no book."""
+
+    path: Path
+    reason: str
+    details: dict[str, str | int | float]
+
+
+@dataclass(frozen=True, slots=True)
+class IngestReport:
+    """What one ingest did. `generation` equals `parent` when nothing changed."""
+
+    generation: int | None
+    parent: int | None
+    added: tuple[Path, ...]
+    updated: tuple[Path, ...]
+    unchanged: int
+    removed: tuple[Path, ...]
+    failed: tuple[Failure, ...]
+    skipped: tuple[Skip, ...]
+    books: int
+    passages: int
+    languages: dict[str, int]
+    seconds: float
+    usage: Usage = field(default_factory=Usage)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """One step of a long run: `done` of `total` units of `phase`, at the moment at work on `item`."""
+
+    phase: Literal["scan", "read", "index", "check"]
+    done: int
+    total: int
+    item: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Excerpt:
+    """A passage with the passages of the same chapter around it, in reading order."""
+
+    book: Book
+    before: tuple[Passage, ...]
+    passage: Passage
+    after: tuple[Passage, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """A file of a generation that is not what its manifest says; `reason` is a message key under `damage.`."""
+
+    file: str
+    reason: Literal["missing", "size", "content", "unlisted", "manifest"]
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What a byte-for-byte check of one generation found."""
+
+    generation: int
+    files: int
+    size: int
+    damages: tuple[Damage, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One line of `library doctor`: `key` names the message under `doctor.`; `ok` is None for "not set up, optional"."""
+
+    key: str
+    ok: bool | None
+    details: dict[str, str | int | float]
