@@ -19,6 +19,7 @@ _UNWANTED = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffc\ufffe\uffff"
     "\ud800-\udfff\U000e0000-\U000e007f]"
 )
+_UNWANTED_ON_A_LINE = re.compile(_UNWANTED.pattern + "|[\t\n\u2028\u2029]")
 _LINE_ENDS = re.compile("\r\n?|[\x0b\x0c\x85\u2028\u2029]")
 _SPACES = re.compile(r"[^\S\n]+")
 _BLANK_LINES = re.compile(r"\s*\n\s*\n\s*")
@@ -42,9 +43,12 @@ def clean(text: str) -> str:
 
     Runs of blank lines become one; spaces around line breaks go. Tabs become spaces.
     """
-    text = _LINE_ENDS.sub("\n", text)
-    text = _UNWANTED.sub("", text)
+    if not text.isprintable() or "\ufffc" in text:  # most paragraphs are spared these two searches
+        text = _LINE_ENDS.sub("\n", text)
+        text = _UNWANTED.sub("", text)
     text = unicodedata.normalize("NFC", text)
+    if "\n" not in text:
+        return " ".join(text.split())
     text = _SPACES.sub(" ", text).replace(" \n", "\n").replace("\n ", "\n")
     return _BLANK_LINES.sub("\n\n", text).strip()
 
@@ -52,6 +56,11 @@ def clean(text: str) -> str:
 def one_line(text: str) -> str:
     """The cleaned text with every run of white space made one space: titles, names, headings."""
     return " ".join(clean(text).split())
+
+
+def visible(text: str) -> str:
+    """The text on one line for a screen: control and invisible characters are written out, such as `\\x1b` and `\\n`."""
+    return _UNWANTED_ON_A_LINE.sub(lambda match: match.group().encode("unicode-escape").decode(), text)
 
 
 def fold(text: str) -> str:
@@ -184,6 +193,7 @@ _COMMON = {
     "fr": frozenset("le la les et des est une que dans qui pas pour il elle vous sur avec".split()),
     "es": frozenset("el los las que una por con para como pero más del se había su".split()),
 }
+GUESSABLE_LANGUAGES = frozenset(["ru", "uk", *_COMMON])
 
 
 def guess_language(text: str) -> str:

@@ -55,6 +55,11 @@ class Book:
     warnings: tuple[str, ...] = ()
 
 
+def passage_id(book_id: str, number: int) -> str:
+    """The id of a book's passage number `number`, counted from 0."""
+    return f"{book_id}:{number:04d}"
+
+
 @dataclass(frozen=True, slots=True)
 class Passage:
     """About a thousand characters of a book, cut at sentence ends.
@@ -72,6 +77,10 @@ class Passage:
     text: str
     position: float
     pages: tuple[tuple[int, int], ...] = ()
+
+    def beside(self, step: int) -> str:
+        """The id of the passage `step` passages further on in the book."""
+        return passage_id(self.book_id, int(self.id.rpartition(":")[2]) + step)
 
     @property
     def page(self) -> int | None:
@@ -94,6 +103,15 @@ class Passage:
 
 
 @dataclass(frozen=True, slots=True)
+class Term:
+    """A word of a query with the stems of all its forms; `weight` is how much a match tells (see `index.query`)."""
+
+    word: str
+    stems: frozenset[str]
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
 class Hit:
     """A passage found for a query. `score` orders the hits of one search; `relevance` (0…1) compares across searches.
 
@@ -112,7 +130,8 @@ class Hit:
 class SearchResult(Sequence[Hit]):
     """The hits of one search, best first, all from one generation.
 
-    `corrections` are words of the query that stand in no book, each with the word that was searched instead.
+    `terms` are what was looked for; `corrections` are words of the query that stand in no book, each with the word
+    that was searched instead.
     """
 
     query: str
@@ -120,6 +139,7 @@ class SearchResult(Sequence[Hit]):
     mode: Mode
     hits: tuple[Hit, ...]
     corrections: tuple[tuple[str, str], ...] = ()
+    terms: tuple[Term, ...] = ()
 
     def __len__(self) -> int:
         return len(self.hits)

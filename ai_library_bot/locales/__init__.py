@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import locale
 import tomllib
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -30,6 +32,11 @@ class Messages:
             found = found[plural(self.language, int(str(values["count"])))]
         return str(found).format(**values)
 
+    def number(self, value: float, digits: int = 0) -> str:
+        """The number as this language writes it, rounded to `digits` decimals: 1,234.5 or 1 234,5."""
+        signs = {",": self("number.thousands"), ".": self("number.decimal")}
+        return f"{value:,.{digits}f}".translate(str.maketrans(signs))
+
     def __contains__(self, key: str) -> bool:
         found: Any = self._table
         for part in key.split("."):
@@ -37,6 +44,17 @@ class Messages:
                 return False
             found = found[part]
         return True
+
+
+def interface_language(environment: Mapping[str, str]) -> str:
+    """The language to speak under these environment variables: `LIBRARY_LANG`, else the locale's, else English."""
+    chosen = environment.get("LIBRARY_LANG", "").lower()
+    if chosen in LANGUAGES:
+        return chosen
+    of_locale = next((environment[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if environment.get(name)), "")
+    # Windows sets none of them; its locale is called "Russian_Russia" or "ru-RU".
+    system = of_locale or locale.getlocale()[0] or ""
+    return "ru" if system.lower().startswith("ru") else "en"
 
 
 @cache

@@ -1,0 +1,63 @@
+# Everything is installed into .venv, from the lock files, with hashes; nothing outside this folder changes,
+# except that Debian and Ubuntu may need a package from their own archive (see .ci/venv).
+
+# The Python to make .venv with; empty picks the newest one found.
+PYTHON =
+
+# Debian packages that tests run (servers, tools); `make test` installs the missing ones.
+TEST_PACKAGES =
+
+INSTALL = .venv/bin/python -m pip install --quiet --disable-pip-version-check
+LOCKED = $(INSTALL) --require-hashes --only-binary :all: --requirement
+COMPILE = .venv/bin/uv pip compile --quiet --no-config --upgrade --universal --python-version 3.11 --generate-hashes \
+	--custom-compile-command "make lock"
+BUILD_REQUIREMENTS = .venv/bin/python -c "import sys, tomllib; \
+	print(*tomllib.load(sys.stdin.buffer)['build-system']['requires'], sep='\n')" < pyproject.toml
+
+.PHONY: help demo setup check test fix bench lock clean
+
+help: ## print this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' Makefile | expand -t 14
+
+demo: .venv/runtime ## install, read ./books and answer two questions from them
+	.venv/bin/library ingest ./books
+	.venv/bin/library ask "Почему смотритель маяка перестал писать письма?"
+	.venv/bin/library ask "Why does the keeper of the lighthouse stop writing letters?"
+
+setup: .venv/development ## install what working on the project needs
+
+check: .venv/development ## lint, formatting and types
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+	.venv/bin/mypy
+
+test: .venv/development ## run the tests
+	@sh .ci/apt $(TEST_PACKAGES)
+	.venv/bin/python -m pytest --numprocesses auto
+
+fix: .venv/development ## mend what ruff can mend, and format
+	.venv/bin/ruff check --fix
+	.venv/bin/ruff format
+
+bench: .venv/development ## measure the figures that the documentation gives
+	.venv/bin/python -m benchmarks
+
+lock: .venv/development ## renew the lock files: the newest releases that pyproject.toml allows
+	$(BUILD_REQUIREMENTS) | $(COMPILE) --output-file requirements.lock pyproject.toml -
+	$(COMPILE) --group dev --output-file requirements-dev.lock pyproject.toml requirements.lock
+
+clean: ## remove .venv and every cache; the index stays
+	rm -rf .venv .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/bin/python:
+	@sh .ci/venv $(PYTHON)
+
+.venv/runtime: .venv/bin/python requirements.lock pyproject.toml
+	$(LOCKED) requirements.lock
+	$(INSTALL) --no-index --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/development: .venv/runtime requirements-dev.lock
+	$(LOCKED) requirements-dev.lock
+	@touch $@

@@ -1,0 +1,317 @@
+"""The `library` command: take the words apart, let the library work, show what came of it.
+
+Each command returns its exit code: 0, or 1 when nothing was found. What goes wrong is raised, and `main` says it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import takewhile
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+from typer.core import TyperArgument
+
+from ai_library_bot import json_output, render
+from ai_library_bot.env_file import read_env_file
+from ai_library_bot.errors import BadData, BadRequest, BadSetting, LibraryError, UnreadableBook
+from ai_library_bot.help import PROGRAM, Command, Group, translate
+from ai_library_bot.locales import Messages, interface_language, messages
+from ai_library_bot.terminal import Page
+from ai_library_bot.types import IngestReport
+
+if TYPE_CHECKING:
+    from ai_library_bot.library import Library
+    from ai_library_bot.settings import Settings
+
+Result = TypeVar("Result")
+
+NOTHING_FOUND = 1
+INTERRUPTED = 130  # what a shell reports after Ctrl-C: 128 + SIGINT
+
+_STANDARD_INPUT = "-"
+_LONGEST_INPUT = 100_000  # bytes read from standard input; a longer question is refused anyway
+
+
+def _open_library(settings: Settings) -> Library:
+    from ai_library_bot.library import Library
+
+    return Library.open(settings)
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What a command works with: the language, the two streams and the way to the library."""
+
+    say: Messages
+    out: Page
+    err: Page
+    open_library: Callable[[Settings], Library]
+
+    def wait_for(self, work: Callable[[Library], Awaitable[Result]]) -> Result:
+        """Open the library, wait for its result, and pass on what it has to say besides."""
+        import asyncio
+        import logging
+
+        from ai_library_bot.settings import Settings
+
+        settings = Settings()
+        logging.basicConfig(level=settings.log_level, format="%(levelname)s %(name)s: %(message)s")
+
+        async def session() -> Result:
+            async with self.open_library(settings) as library:
+                try:
+                    return await work(library)
+                finally:
+                    for key, details in library.notices:
+                        self.err.write((self.say(f"notice.{key}", **details), "yellow"))
+
+        return asyncio.run(session())
+
+    def read(self, work: Callable[[Library], Result]) -> Result:
+        """`wait_for` what takes no waiting."""
+
+        async def at_once(library: Library) -> Result:
+            return work(library)
+
+        return self.wait_for(at_once)
+
+
+app = typer.Typer(cls=Group, rich_markup_mode=None)
+books_app = typer.Typer(cls=Group, rich_markup_mode=None)
+
+Words = Annotated[list[str] | None, typer.Argument()]
+Books = Annotated[list[str] | None, typer.Option("--book")]
+Authors = Annotated[list[str] | None, typer.Option("--author")]
+Languages = Annotated[list[str] | None, typer.Option("--language")]
+AsJson = Annotated[bool, typer.Option("--json")]
+
+
+@app.callback(invoke_without_command=True)
+def library(context: typer.Context, version: Annotated[bool, typer.Option("--version")] = False) -> int:
+    if version:
+        from importlib.metadata import version as installed_version
+
+        _session(context).out.write(f"{PROGRAM} {installed_version('ai-library-bot')}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+    return 0
+
+
+@app.command(cls=Command)
+def ingest(
+    context: typer.Context, paths: Annotated[list[Path] | None, typer.Argument()] = None, as_json: AsJson = False
+) -> int:
+    from ai_library_bot.progress import ProgressBars
+
+    session = _session(context)
+    with ProgressBars(session.err, session.say) as bars:
+        report = session.wait_for(lambda library: library.ingest(paths or (), on_progress=bars))
+    return _report(session, report, as_json)
+
+
+@app.command(cls=Command)
+def search(
+    context: typer.Context,
+    query: Words = None,
+    limit: Annotated[int, typer.Option(min=1)] = 10,
+    books: Books = None,
+    authors: Authors = None,
+    languages: Languages = None,
+    as_json: AsJson = False,
+) -> int:
+    session, words = _session(context), _words(context, "query", query)
+    result = session.wait_for(
+        lambda library: library.search(
+            words, limit=limit, books=books or (), authors=authors or (), languages=languages or ()
+        )
+    )
+    if as_json:
+        json_output.write(json_output.search(result))
+    else:
+        render.search(session.out, session.say, result)
+    return 0 if result.hits else NOTHING_FOUND
+
+
+@app.command(cls=Command)
+def ask(
+    context: typer.Context,
+    question: Words = None,
+    books: Books = None,
+    authors: Authors = None,
+    languages: Languages = None,
+    as_json: AsJson = False,
+) -> int:
+    session, words = _session(context), _words(context, "question", question)
+    answer = session.wait_for(
+        lambda library: library.ask(words, books=books or (), authors=authors or (), languages=languages or ())
+    )
+    if as_json:
+        json_output.write(json_output.answer(answer))
+    else:
+        render.answer(session.out, session.say, answer)
+    return 0 if answer.found else NOTHING_FOUND
+
+
+@app.command(cls=Command)
+def show(
+    context: typer.Context,
+    passage: Annotated[str, typer.Argument()],
+    around: Annotated[int, typer.Option(min=0)] = 1,
+    as_json: AsJson = False,
+) -> int:
+    session = _session(context)
+    excerpt = session.read(lambda library: library.show(passage, around=around))
+    if as_json:
+        json_output.write(json_output.excerpt(excerpt))
+    else:
+        render.excerpt(session.out, session.say, excerpt)
+    return 0
+
+
+@books_app.callback(invoke_without_command=True)
+def books(context: typer.Context, as_json: AsJson = False) -> int:
+    if context.invoked_subcommand is not None:
+        return 0
+    session = _session(context)
+    catalogue = session.read(lambda library: library.books())
+    if as_json:
+        json_output.write(json_output.books(catalogue))
+    else:
+        render.books(session.out, session.say, catalogue)
+    return 0
+
+
+@books_app.command(cls=Command)
+def remove(context: typer.Context, names: Annotated[list[str], typer.Argument()], as_json: AsJson = False) -> int:
+    session = _session(context)
+    return _report(session, session.wait_for(lambda library: library.remove(names)), as_json)
+
+
+app.add_typer(books_app, name="books")
+
+
+@app.command(cls=Command)
+def rollback_index(
+    context: typer.Context,
+    list_kept: Annotated[bool, typer.Option("--list")] = False,
+    to: Annotated[int | None, typer.Option(min=1)] = None,
+    as_json: AsJson = False,
+) -> int:
+    session = _session(context)
+    if list_kept:
+        kept = session.read(lambda library: library.generations())
+        if as_json:
+            json_output.write(json_output.generations(kept))
+        else:
+            render.generations(session.out, session.say, kept)
+        return 0
+    moved = session.read(lambda library: library.roll_back(to))
+    if as_json:
+        json_output.write(json_output.rolled_back(moved))
+    else:
+        render.rolled_back(session.out, session.say, moved)
+    return 0
+
+
+@app.command(cls=Command)
+def verify(context: typer.Context, as_json: AsJson = False) -> int:
+    session = _session(context)
+    found = session.read(lambda library: library.verify())
+    if as_json:
+        json_output.write(json_output.verification(found))
+    else:
+        render.verification(session.out, session.say, found)
+    return BadData.exit_code if any(one.damages for one in found) else 0
+
+
+@app.command(cls=Command)
+def doctor(context: typer.Context, as_json: AsJson = False) -> int:
+    session = _session(context)
+    found = session.read(lambda library: library.check())
+    if as_json:
+        json_output.write(json_output.checks(found, session.say))
+    else:
+        render.checks(session.out, session.say, found)
+    return BadSetting.exit_code if any(check.ok is False for check in found) else 0
+
+
+def main(arguments: Sequence[str] | None = None, open_library: Callable[[Settings], Library] = _open_library) -> int:
+    """Run one command and return its exit code. Nothing but a broken pipe (SystemExit) comes out as an exception.
+
+    `arguments` are those of the process if None; `open_library` is the door to the library.
+    """
+    given = sys.argv[1:] if arguments is None else arguments
+    say = messages(interface_language(os.environ))
+    session = Session(say, Page(), Page(stderr=True), open_library)
+    try:
+        session = replace(session, say=messages(interface_language({**read_env_file(), **os.environ})))
+        command = typer.main.get_command(app)
+        translate(command, session.say)
+        code = command.main(arguments, PROGRAM, standalone_mode=False, obj=session)
+    except (LibraryError, typer.TyperException) as error:
+        problem = error if isinstance(error, LibraryError) else _in_our_words(error)
+        if "--json" in takewhile(lambda argument: argument != "--", given):
+            json_output.write(json_output.error(problem, session.say.language))
+        session.err.write(problem.say(session.say.language), indent=2, label=("✗", "bold red"))
+        return problem.exit_code
+    except Exception:  # noqa: BLE001 - what nobody foresaw is a bug; the one place that says so
+        for line in traceback.format_exc().splitlines():
+            session.err.write(line)
+        session.err.write((session.say("bug.message"), "bold red"))
+        return LibraryError.exit_code
+    if code == INTERRUPTED:
+        session.err.write(session.say("interrupted.message"))
+    return int(code)
+
+
+def _session(context: typer.Context) -> Session:
+    session: Session = context.obj
+    return session
+
+
+def _words(context: typer.Context, parameter: str, words: Sequence[str] | None) -> str:
+    """The words of the command line as one text, or what standard input holds for "-" or, in a pipe, for no words."""
+    if words and list(words) != [_STANDARD_INPUT]:
+        return " ".join(words)
+    if not words and sys.stdin.isatty():
+        name = _session(context).say(f"help.metavar.{parameter}")
+        raise BadRequest("missing_argument", name=name, help=f"{context.command_path} --help")
+    return sys.stdin.buffer.read(_LONGEST_INPUT).decode("utf-8", "replace").strip()
+
+
+def _report(session: Session, report: IngestReport, as_json: bool) -> int:
+    if as_json:
+        json_output.write(json_output.ingest(report, session.say))
+    else:
+        render.ingest(session.out, session.say, report)
+    return UnreadableBook.exit_code if report.failed else 0
+
+
+_COMPLAINTS = {
+    "NoSuchOption": "unknown_option",
+    "BadOptionUsage": "bad_option_value",
+    "BadParameter": "bad_number",
+    "MissingParameter": "missing_argument",
+}
+
+
+def _in_our_words(complaint: typer.TyperException) -> BadRequest:
+    """Typer's complaint about the command line. Typer keeps the classes of its complaints private, so by name."""
+    details: dict[str, Any] = vars(complaint)
+    context, parameter = details.get("ctx"), details.get("param")
+    name = details.get("option_name", "")
+    if parameter is not None:
+        name = parameter.metavar if isinstance(parameter, TyperArgument) else parameter.opts[0]
+    return BadRequest(
+        _COMPLAINTS.get(type(complaint).__name__, "too_many_arguments"),
+        name=name,
+        least=getattr(parameter, "min", None) or 0,
+        help=f"{context.command_path if context else PROGRAM} --help",
+    )

@@ -1,0 +1,135 @@
+"""The order of the passages that share words with a query: BM25, and how close together the words stand.
+
+BM25 counts words wherever they stand in a passage. A passage that answers has them in one sentence, in the order of
+the question, under a chapter that is about the same, among other passages that match. Each of these adds to BM25 a
+share of the weights of the terms concerned, so all parts are of one scale. The shares were chosen on question sets
+about encyclopedia articles, fairy tales and novels in English and Russian, where they lift the passages with the
+evidence among the first five by one to five points in a hundred.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from ai_library_bot.types import Passage, Term
+
+# BM25 (Robertson & Zaragoza, "The Probabilistic Relevance Framework", 2009), with its usual parameters.
+_SATURATION = 1.2
+_LENGTH_PENALTY = 0.75
+_AVERAGE_LENGTH = 165  # words in a passage
+
+_CONTEXT_SHARE = 0.4  # a term in title, authors or chapter
+_NEIGHBOUR_SHARE = 0.7  # two words of the query side by side in the passage too
+_WINDOW_SHARE = 1.0  # all terms that stand within one window
+_WINDOW = 20  # words: a sentence
+_NUMBER_SHARE = 0.3  # the window holds a number and the question asks for one
+_PASSAGE_BESIDE_SHARE = 0.15  # of the score of the passage before or behind
+_BOOK_SHARE = 0.2  # of the mean score of the book's best passages
+_BOOK_BEST = 5
+
+_ASKS_NUMBER = re.compile(
+    r"\b(?:when|how (?:many|much|long|old|far|tall|often)|(?:what|which) (?:year|date|percent\w*|number|age)|"
+    r"сколько|когда|как(?:ом|ого|ой) (?:год|век|числ|возраст|процент)\w*|как(?:ой|ое) (?:процент|количество|число))\b"
+)
+
+
+class Scored(NamedTuple):
+    """A passage of the candidates, by its number among them."""
+
+    number: int
+    score: float
+    relevance: float = 0.0
+
+
+def asks_number(folded_query: str) -> bool:
+    """Whether the answer to a question is likely to hold a number."""
+    return _ASKS_NUMBER.search(folded_query) is not None
+
+
+def rank(
+    passages: Sequence[tuple[Passage, Sequence[str], frozenset[str]]],
+    terms: Sequence[Term],
+    order: Sequence[int],
+    *,
+    number_wanted: bool,
+) -> list[Scored]:
+    """The passages with their scores, best first. Each comes with the stems of its text and of what it stands under.
+
+    `order` are the numbers of the terms as they follow each other in the query.
+    """
+    by_stem: dict[str, list[int]] = defaultdict(list)
+    for number, term in enumerate(terms):
+        for stem in term.stems:
+            by_stem[stem].append(number)
+    pairs = {(first, second) for first, second in zip(order, order[1:], strict=False) if first != second}
+    scores = {}
+    for passage, stems, context in passages:
+        places = [(place, number) for place, stem in enumerate(stems) for number in by_stem.get(stem, ())]
+        scores[passage.id] = (
+            _bm25(Counter(number for _, number in places), terms, len(stems))
+            + _CONTEXT_SHARE * sum(term.weight for term in terms if term.stems & context)
+            + _NEIGHBOUR_SHARE * _closeness(places, pairs, terms)
+            + _WINDOW_SHARE * _best_window(places, terms, stems, number_wanted=number_wanted)
+        )
+    scores = _with_surroundings([passage for passage, _, _ in passages], scores)
+    ranked = [Scored(number, scores[passage.id]) for number, (passage, _, _) in enumerate(passages)]
+    return sorted(ranked, key=lambda scored: (-scored.score, passages[scored.number][0].id))
+
+
+def _bm25(counts: Counter[int], terms: Sequence[Term], length: int) -> float:
+    norm = _SATURATION * (1 - _LENGTH_PENALTY + _LENGTH_PENALTY * length / _AVERAGE_LENGTH)
+    return sum(terms[number].weight * n * (_SATURATION + 1) / (n + norm) for number, n in counts.items())
+
+
+def _closeness(places: list[tuple[int, int]], pairs: set[tuple[int, int]], terms: Sequence[Term]) -> float:
+    """For each two neighbours in the query: the smaller of their weights, over their distance in the passage."""
+    at: dict[int, list[int]] = defaultdict(list)
+    for place, number in places:
+        at[number].append(place)
+    return sum(
+        min(terms[first].weight, terms[second].weight)
+        / min(there - here if there > here else here - there + 1 for here in at[first] for there in at[second])
+        for first, second in pairs
+        if first in at and second in at
+    )
+
+
+def _best_window(
+    places: list[tuple[int, int]], terms: Sequence[Term], stems: Sequence[str], *, number_wanted: bool
+) -> float:
+    """The largest weight of different terms within a window; more if it holds the number that is asked for."""
+    inside: Counter[int] = Counter()
+    weight = best = 0.0
+    best_start = first = 0
+    for place, number in places:
+        inside[number] += 1
+        if inside[number] == 1:
+            weight += terms[number].weight
+        while place - places[first][0] >= _WINDOW:
+            leaving = places[first][1]
+            inside[leaving] -= 1
+            if not inside[leaving]:
+                weight -= terms[leaving].weight
+            first += 1
+        if weight > best:
+            best, best_start = weight, max(0, (places[first][0] + place - _WINDOW) // 2)
+    if number_wanted and any(stem[0].isdigit() for stem in stems[best_start : best_start + _WINDOW]):
+        best *= 1 + _NUMBER_SHARE
+    return best
+
+
+def _with_surroundings(passages: Sequence[Passage], scores: dict[str, float]) -> dict[str, float]:
+    """The scores raised by those of the passages beside, and of the best passages of the same book."""
+    by_book: dict[str, list[float]] = defaultdict(list)
+    for passage in passages:
+        by_book[passage.book_id].append(scores[passage.id])
+    of_book = {book_id: sum(sorted(found)[-_BOOK_BEST:]) / _BOOK_BEST for book_id, found in by_book.items()}
+    return {
+        passage.id: scores[passage.id]
+        + _PASSAGE_BESIDE_SHARE * max(scores.get(passage.beside(step), 0.0) for step in (-1, 1))
+        + _BOOK_SHARE * of_book[passage.book_id]
+        for passage in passages
+    }

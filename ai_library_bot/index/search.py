@@ -1,0 +1,143 @@
+"""Finding passages in one generation of the index."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+
+from ai_library_bot.errors import BadRequest, MissingInput
+from ai_library_bot.index import catalogue, ranking
+from ai_library_bot.index.lexical import LEXICAL, Candidate, LexicalIndex
+from ai_library_bot.index.manifest import Published
+from ai_library_bot.index.query import matches, understand
+from ai_library_bot.text import fold
+from ai_library_bot.types import Book, Excerpt, Hit, Passage, SearchResult
+
+_CANDIDATES = 100
+"""Passages that are read and ranked for a query; the evidence is nearly always among the first twenty by BM25."""
+
+
+class SearchIndex:
+    """One generation, opened for reading. It stays whole and the same however the index goes on."""
+
+    def __init__(self, published: Published) -> None:
+        self.published = published
+        self._lexical = LexicalIndex(published.folder / LEXICAL)
+
+    @cached_property
+    def books(self) -> dict[str, Book]:
+        """The books by id, in the order of the catalogue."""
+        return {book.id: book for book in catalogue.read(self.published.folder)}
+
+    def search(
+        self,
+        query: str,
+        limit: int,
+        *,
+        books: Sequence[str] = (),
+        authors: Sequence[str] = (),
+        languages: Sequence[str] = (),
+    ) -> SearchResult:
+        """The passages that match best, best first; of the books named only, if any are (see `choose`).
+
+        Raises BadRequest for a query without a word, MissingInput for a filter that no book meets.
+        """
+        if not any(character.isalnum() for character in query):
+            raise BadRequest("empty_query")
+        chosen = None
+        if books or authors or languages:
+            chosen = [book.id for book in self.choose(books, authors, languages)]
+        understood = understand(query, self._lexical)
+        candidates = self._lexical.candidates(understood.terms, max(_CANDIDATES, limit), chosen)
+        ranked = ranking.rank(
+            [(found.passage, *self._stems(found)) for found in candidates],
+            understood.terms,
+            understood.order,
+            number_wanted=ranking.asks_number(fold(query)),
+        )
+        return SearchResult(
+            query=query,
+            generation=self.published.number,
+            mode="lexical",
+            hits=tuple(
+                Hit(
+                    rank=rank,
+                    score=scored.score,
+                    relevance=scored.relevance,
+                    passage=(passage := candidates[scored.number].passage),
+                    book=self.books[passage.book_id],
+                    matches=tuple(matches(passage.text, understood.terms, self._lexical.stem)),
+                )
+                for rank, scored in enumerate(ranked[:limit], 1)
+            ),
+            terms=understood.terms,
+            corrections=understood.corrections,
+        )
+
+    def choose(
+        self, names: Sequence[str] = (), authors: Sequence[str] = (), languages: Sequence[str] = ()
+    ) -> list[Book]:
+        """The books that meet all the filters given; within one filter any name will do.
+
+        A name is a part of the title or of the file name, or the beginning of the id; an author is a part of a name.
+        Letter case, ё and quote marks make no difference. Raises MissingInput if no book is left.
+        """
+        chosen = [
+            book
+            for book in self.books.values()
+            if (not names or any(_named(book, name) for name in names))
+            and (not authors or any(fold(author) in fold(written) for author in authors for written in book.authors))
+            and (not languages or book.language in [language.strip().lower() for language in languages])
+        ]
+        if not chosen:
+            raise MissingInput("unknown_book", name=", ".join((*names, *authors, *languages)))
+        return chosen
+
+    def stem(self, word: str) -> str:
+        """The stem of a folded word, as in `Term.stems`."""
+        return self._lexical.stem(word)
+
+    def show(self, passage_id: str, around: int) -> Excerpt:
+        """A passage with up to `around` passages of its chapter before and behind.
+
+        The book's part of the id may be cut short as long as one book fits. Raises MissingInput if there is none.
+        """
+        passage = self._find(passage_id)
+        before, after = (
+            [self._lexical.passage(passage.beside(sign * step)) for step in range(1, around + 1)] for sign in (-1, 1)
+        )
+        return Excerpt(
+            book=self.books[passage.book_id],
+            before=tuple(reversed(_same_chapter(passage, before))),
+            passage=passage,
+            after=tuple(_same_chapter(passage, after)),
+        )
+
+    def _find(self, passage_id: str) -> Passage:
+        start, _, number = passage_id.strip().partition(":")
+        fitting = [book_id for book_id in self.books if start and book_id.startswith(start)]
+        if len(fitting) == 1 and re.fullmatch(r"\d+", number):
+            found = self._lexical.passage(f"{fitting[0]}:{number}")
+            if found is not None:
+                return found
+        raise MissingInput("unknown_passage", passage=passage_id)
+
+    def _stems(self, found: Candidate) -> tuple[list[str], frozenset[str]]:
+        return self._lexical.stems(found.passage.text), frozenset(self._lexical.stems(found.context))
+
+
+def _same_chapter(passage: Passage, others: Iterable[Passage | None]) -> list[Passage]:
+    chapter = []
+    for other in others:
+        if other is None or other.chapter != passage.chapter:
+            break
+        chapter.append(other)
+    return chapter
+
+
+def _named(book: Book, name: str) -> bool:
+    wanted = fold(name.strip())
+    return (
+        wanted in fold(book.title) or wanted in fold(book.path.name) or (len(wanted) > 3 and book.id.startswith(wanted))
+    )

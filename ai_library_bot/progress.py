@@ -1,0 +1,46 @@
+"""The bars of a long run: one for each phase, on a terminal only; they go when it is over."""
+
+from __future__ import annotations
+
+from types import TracebackType
+
+from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bars
+
+from ai_library_bot.locales import Messages
+from ai_library_bot.terminal import Page
+from ai_library_bot.text import visible
+from ai_library_bot.types import Progress
+
+_ROOM_FOR_ITEM = 80  # columns; a narrower terminal shows the bars without what is at work
+
+
+class ProgressBars:
+    """Bars that live as long as the `with` block: call it with every `Progress`, from any thread."""
+
+    def __init__(self, page: Page, say: Messages) -> None:
+        self._say = say
+        self._tasks: dict[str, TaskID] = {}
+        columns = [TextColumn("{task.description}", markup=False), BarColumn(bar_width=20), MofNCompleteColumn()]
+        if page.console.width >= _ROOM_FOR_ITEM:
+            columns += [TimeElapsedColumn(), TextColumn("{task.fields[item]}", style="dim", markup=False)]
+        self._bars = Bars(*columns, console=page.console, transient=True, disable=not page.is_terminal)
+
+    def __call__(self, progress: Progress) -> None:
+        if progress.phase not in self._tasks:
+            self._tasks[progress.phase] = self._bars.add_task(self._say(f"phase.{progress.phase}"), item="")
+        self._bars.update(
+            self._tasks[progress.phase],
+            completed=progress.done,
+            total=progress.total,
+            item="" if progress.done == progress.total else visible(progress.item),
+        )
+
+    def __enter__(self) -> ProgressBars:
+        self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bars.stop()

@@ -1,0 +1,158 @@
+"""The process that reads strangers' files: apart from everything worth stealing, within limits, and easily replaced.
+
+It says that it is `READY`; then it takes a line of JSON and gives a line of JSON, until its input ends:
+
+    {"path": "…"}  →  {"book": {…}}
+                      {"failed": "message_key", "details": {…}, "retry": false}
+
+JSON and never pickle: a file that takes this process over can then say nothing that runs in the one that asked.
+`readers.pool` starts it and counts the time.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from ai_library_bot.errors import UnreadableBook
+from ai_library_bot.text import one_line
+from ai_library_bot.types import BookText, Section
+
+if sys.platform != "win32":
+    import resource
+
+BOOK_SECONDS = 120
+"""How long the reading of one book may take, in seconds of the clock and of the processor."""
+
+READY = b"ready\n"
+
+MEMORY_BYTES = 2 * 1024**3
+FILE_BYTES = 1024**2  # no reader writes files; this leaves room for compiled bytecode
+OPEN_FILES = 64
+
+_ORPHAN_SECONDS = BOOK_SECONDS + 5  # the one who asked counts first
+_ERROR_CHARACTERS = 200
+
+
+def main() -> None:
+    from ai_library_bot.readers import read_book
+
+    serve(read_book)
+
+
+def serve(read: Callable[[Path], BookText]) -> None:
+    """Answers requests with what `read` returns or raises, until standard input ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process of the terminal; ours decides
+    requests, answers = _take_standard_streams()
+    _limit_resources()
+    answers.write(READY)
+    answers.flush()
+    for line in requests:
+        path = Path(json.loads(line)["path"])
+        with _limited_time():
+            answer = _answer(read, path)
+        answers.write(encode(answer))
+        answers.flush()
+
+
+def _answer(read: Callable[[Path], BookText], path: Path) -> BookText | UnreadableBook:
+    try:
+        return read(path)
+    except UnreadableBook as error:
+        return error
+    except MemoryError:  # nothing is certain in this process any more: let it end
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever is wrong with one reader, the other books are read
+        described = one_line(f"{type(error).__name__}: {error}")[:_ERROR_CHARACTERS]
+        return UnreadableBook("reader_failed", path=str(path), error=described)
+
+
+def encode(answer: BookText | UnreadableBook) -> bytes:
+    """The answer as a line of JSON; `decode` gives it back."""
+    fields: dict[str, Any]
+    if isinstance(answer, BookText):
+        fields = {"book": asdict(answer)}
+    else:
+        fields = {"failed": answer.key, "details": answer.details, "retry": answer.retry}
+    return json.dumps(fields, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n"
+
+
+def decode(line: bytes) -> BookText | UnreadableBook:
+    """The answer that a line holds. Raises ValueError for anything else: who sent it may no longer be our program."""
+    try:
+        fields = json.loads(line.decode("utf-8", "surrogatepass"))
+        if "failed" in fields:
+            return UnreadableBook(str(fields["failed"]), retry=bool(fields["retry"]), **_details(fields["details"]))
+        book = fields["book"]
+        return BookText(
+            format=str(book["format"]),
+            sections=tuple(map(_section, book["sections"])),
+            title=str(book["title"]),
+            authors=tuple(map(str, book["authors"])),
+            language=str(book["language"]),
+            year=None if book["year"] is None else int(book["year"]),
+            warnings=tuple(map(str, book["warnings"])),
+        )
+    except (AttributeError, KeyError, OverflowError, RecursionError, TypeError) as error:
+        raise ValueError("no answer to the reading of a book") from error
+
+
+def _section(fields: dict[str, Any]) -> Section:
+    return Section(
+        heading=tuple(map(str, fields["heading"])),
+        text=str(fields["text"]),
+        pages=tuple((int(offset), int(page)) for offset, page in fields["pages"]),
+    )
+
+
+def _details(fields: dict[str, Any]) -> dict[str, str | int | float]:
+    return {name: value if isinstance(value, (int, float)) else str(value) for name, value in fields.items()}
+
+
+def _take_standard_streams() -> tuple[BinaryIO, BinaryIO]:
+    """The channel to whoever asks, out of reach of libraries that print or read: theirs lead nowhere from now on."""
+    requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    with Path(os.devnull).open("rb") as nothing:
+        os.dup2(nothing.fileno(), 0)
+    os.dup2(2, 1)
+    return requests, answers
+
+
+def _limit_resources() -> None:
+    """Takes from this process what reading a book does not need. Windows has no such limits."""
+    if sys.platform == "win32":
+        return
+    for limit, value in (
+        (resource.RLIMIT_AS, MEMORY_BYTES),
+        (resource.RLIMIT_FSIZE, FILE_BYTES),
+        (resource.RLIMIT_NOFILE, OPEN_FILES),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        with suppress(OSError, ValueError):  # macOS refuses RLIMIT_AS; elsewhere a stricter limit may stand already
+            resource.setrlimit(limit, (value, value))
+
+
+@contextmanager
+def _limited_time() -> Iterator[None]:
+    """Has the system end this process if one book takes too long, even when nobody is left who waits for it."""
+    if sys.platform == "win32":
+        yield
+        return
+    _, most = resource.getrlimit(resource.RLIMIT_CPU)
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_CPU, (int(time.process_time()) + BOOK_SECONDS, most))
+    signal.alarm(_ORPHAN_SECONDS)
+    yield
+    signal.alarm(0)
+
+
+if __name__ == "__main__":
+    main()

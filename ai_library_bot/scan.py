@@ -1,0 +1,102 @@
+"""Which files lie on the shelf."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ai_library_bot.errors import MissingInput
+from ai_library_bot.readers import SUFFIXES, suffix_of
+
+OTHER_KINDS = frozenset("azw azw3 cbr cbz chm djv djvu doc fb3 kfx lit lrf mobi pdb prc".split())
+"""Kinds of books that no reader here reads; they are named, other files are passed over in silence."""
+
+_ID_LENGTH = 16  # hexadecimal digits of the content's SHA-256: no two books of a shelf share them
+_BLOCK = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A file on the shelf that may be a book."""
+
+    path: Path
+    size: int
+    modified_ns: int
+
+    @property
+    def stamp(self) -> tuple[int, int]:
+        """What tells that the file was written anew: its size and time of modification."""
+        return self.size, self.modified_ns
+
+    def still_there(self) -> bool:
+        """Whether the file stands unchanged since it was found."""
+        try:
+            return _found(self.path) == self
+        except OSError:
+            return False
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """The files under the given files and folders, each once, sorted by path."""
+
+    roots: tuple[Path, ...]
+    found: tuple[Found, ...]
+
+    def covers(self, path: Path) -> bool:
+        """Whether a file of that path would have been found if it were there."""
+        return any(path == root or root in path.parents for root in self.roots)
+
+
+def scan(paths: Sequence[Path]) -> Shelf:
+    """The shelf made of files and of folders with all their subfolders; links to folders are not followed.
+
+    Raises MissingInput for a path that is not there, and for a folder without a single book: a disk that is not
+    mounted looks like this, and must not empty the library.
+    """
+    roots = tuple(Path(os.path.abspath(path)) for path in paths)  # noqa: PTH100 - as typed, symbolic links kept
+    found: dict[Path, Found] = {}
+    for root in roots:
+        if not root.exists():
+            raise MissingInput("no_such_path", path=str(root))
+        here = [_found(root)] if root.is_file() else list(_books_in(root))
+        if not here:
+            raise MissingInput("no_books_there", path=str(root), kinds=", ".join(sorted(SUFFIXES)))
+        found.update((each.path, each) for each in here)
+    return Shelf(roots, tuple(found[path] for path in sorted(found)))
+
+
+def _books_in(folder: Path) -> Iterator[Found]:
+    for parent, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in names:
+            path = Path(parent, name)
+            if not name.startswith((".", "~$")) and suffix_of(path) in SUFFIXES | OTHER_KINDS and path.is_file():
+                yield _found(path)
+
+
+def _found(path: Path) -> Found:
+    stat = path.stat()
+    return Found(path, stat.st_size, stat.st_mtime_ns)
+
+
+def settled_ns(modified_ns: int) -> int:
+    """A time of modification as it may be recorded: 0 if it is so recent that it proves nothing.
+
+    File systems keep time in steps of up to two seconds, so a file that was just written can be written again under
+    the same time. A recorded 0 makes the next comparison read the file.
+    """
+    return modified_ns if modified_ns < time.time_ns() - 2_000_000_000 else 0
+
+
+def book_id(path: Path) -> str:
+    """The id of the book in a file: the beginning of the SHA-256 of its bytes. Raises OSError."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()[:_ID_LENGTH]

@@ -1,0 +1,62 @@
+"""A worker whose reader does what the name of the file says; started by the tests of the pool."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+from pathlib import Path
+
+from ai_library_bot.errors import UnreadableBook
+from ai_library_bot.readers.worker import serve
+from ai_library_bot.types import BookText, Section
+
+
+def book(title: str) -> BookText:
+    return BookText("txt", (Section((), "Жил-был смотритель маяка."),), title=title)
+
+
+def read(path: Path) -> BookText:
+    match path.name:
+        case "hang":
+            threading.Event().wait()
+        case "crash":
+            os.abort()
+        case "exit":
+            sys.exit(0)
+        case "greedy":
+            bytearray(4 * 1024**3)
+        case "mistaken":
+            raise ValueError("no such \x1b[31mchapter")
+        case "endless":
+            return read(path)
+        case "bad":
+            raise UnreadableBook("cannot_open", retry=True, path=str(path), reason="broken")
+        case "talkative":
+            print("{}" * 100_000)  # noqa: T201
+            os.write(1, b'{"book": {}}\n')
+            os.system("echo '{}'")
+            return book(repr(sys.stdin.read()))
+        case "hijacked":
+            for descriptor in range(3, 20):
+                try:
+                    os.write(descriptor, b'{"book": {"title": "anything"}}\n')
+                except OSError:
+                    continue
+        case "littering":
+            path.write_bytes(bytes(2 * 1024**2))
+        case "environment":
+            return book(json.dumps(sorted(os.environ)))
+        case "limits":
+            import resource
+
+            names = ("RLIMIT_AS", "RLIMIT_FSIZE", "RLIMIT_NOFILE", "RLIMIT_CORE", "RLIMIT_CPU")
+            return book(json.dumps({name: resource.getrlimit(getattr(resource, name))[0] for name in names}))
+        case "process":
+            return book(str(os.getpid()))
+    return book(path.name)
+
+
+if __name__ == "__main__":
+    serve(read)

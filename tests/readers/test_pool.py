@@ -1,0 +1,208 @@
+"""Whatever a file does to the process that reads it, the other books are read, in their order, and nothing is left."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ai_library_bot.errors import Unavailable, UnreadableBook
+from ai_library_bot.readers import pool as pool_module
+from ai_library_bot.readers import read_book, worker
+from ai_library_bot.readers.pool import ReaderPool
+from ai_library_bot.types import BookText
+from tests.readers import naughty_worker
+
+NAUGHTY = (sys.executable, naughty_worker.__file__)
+FOREVER = 3600.0
+
+on_posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limits or signals")
+
+
+@pytest.fixture(scope="module")
+def pool() -> Iterator[ReaderPool]:
+    with ReaderPool(2, command=NAUGHTY, seconds=FOREVER) as pool:
+        yield pool
+
+
+def read(pool: ReaderPool, *names: str) -> list[BookText | UnreadableBook]:
+    """What comes of the files; the paths come back in their order."""
+    found = list(pool.read(map(Path, names)))
+    assert [path for path, _ in found] == list(map(Path, names))
+    return [book for _, book in found]
+
+
+def title(pool: ReaderPool, name: str) -> str:
+    (book,) = read(pool, name)
+    assert isinstance(book, BookText)
+    return book.title
+
+
+def failure(pool: ReaderPool, name: str) -> UnreadableBook:
+    """Why the file cannot be read; the books before and behind it can."""
+    before, bad, behind = read(pool, "before", name, "behind")
+    assert (before, behind) == (naughty_worker.book("before"), naughty_worker.book("behind"))
+    assert isinstance(bad, UnreadableBook)
+    assert bad.details["path"] == name
+    return bad
+
+
+def is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_books_come_in_the_order_of_their_paths(pool: ReaderPool) -> None:
+    names = [f"книга\n{number}" for number in range(40)]
+    assert read(pool, *names) == [naughty_worker.book(name) for name in names]
+
+
+def test_a_book_read_by_a_worker_is_the_book_itself(tmp_path: Path) -> None:
+    path = tmp_path / "маяк.txt"
+    path.write_text("Маяк\n\n" + "Смотритель маяка зажёг лампу и сел писать письмо. " * 20, "cp1251")
+    with ReaderPool(1) as pool:
+        assert list(pool.read([path])) == [(path, read_book(path))]
+
+
+def test_only_a_few_books_are_read_ahead(pool: ReaderPool) -> None:
+    taken: list[Path] = []
+
+    def paths() -> Iterator[Path]:
+        for number in range(1000):
+            taken.append(Path(str(number)))
+            yield taken[-1]
+
+    books = pool.read(paths())
+    for asked in range(1, 20):
+        next(books)
+        assert len(taken) < asked + 10
+
+
+def test_without_books_nothing_is_started() -> None:
+    with ReaderPool(2, command=("/no/such/program",)) as pool:
+        assert read(pool) == []
+
+
+@pytest.mark.parametrize("command", [("/no/such/program",), (sys.executable, "-c", "raise SystemExit(1)")])
+def test_a_worker_that_does_not_start_is_not_the_fault_of_the_books(command: tuple[str, ...]) -> None:
+    with ReaderPool(2, command=command) as pool, pytest.raises(Unavailable) as caught:
+        read(pool, "one", "two", "three")
+    assert command[0] in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["crash", "exit", "hijacked"])
+def test_a_worker_that_dies_or_lies_is_replaced(pool: ReaderPool, name: str) -> None:
+    assert failure(pool, name).key == "reader_died"
+
+
+@on_posix
+def test_a_worker_that_takes_too_much_memory_is_replaced(pool: ReaderPool) -> None:
+    assert failure(pool, "greedy").key == "reader_died"
+
+
+def test_a_worker_that_hangs_is_ended_at_the_time_limit() -> None:
+    with ReaderPool(1, command=NAUGHTY, seconds=1) as pool:
+        bad = failure(pool, "hang")
+    assert (bad.key, bad.details["seconds"]) == ("reading_too_long", 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "error"), [("mistaken", "ValueError: no such [31mchapter"), ("endless", "RecursionError: ")]
+)
+def test_a_mistake_in_a_reader_costs_one_book_and_is_described(pool: ReaderPool, name: str, error: str) -> None:
+    bad = failure(pool, name)
+    assert (bad.key, bad.retry) == ("reader_failed", False)
+    assert str(bad.details["error"]).startswith(error)
+
+
+def test_the_reason_a_reader_gives_is_passed_on(pool: ReaderPool) -> None:
+    bad = failure(pool, "bad")
+    assert (bad.key, bad.details["reason"], bad.retry) == ("cannot_open", "broken", True)
+
+
+def test_what_a_library_prints_or_reads_does_not_touch_the_channel(pool: ReaderPool) -> None:
+    assert title(pool, "talkative") == "''"
+
+
+def test_a_worker_knows_no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "secret")
+    with ReaderPool(1, command=NAUGHTY) as pool:
+        names = json.loads(title(pool, "environment"))
+    assert set(names) <= pool_module.ENVIRONMENT
+
+
+@on_posix
+def test_a_worker_has_narrow_limits(pool: ReaderPool) -> None:
+    limits = json.loads(title(pool, "limits"))
+    assert limits["RLIMIT_CORE"] == 0
+    assert limits["RLIMIT_NOFILE"] <= worker.OPEN_FILES
+    assert limits["RLIMIT_FSIZE"] <= worker.FILE_BYTES
+    assert 0 < limits["RLIMIT_CPU"] <= worker.BOOK_SECONDS + 10
+    if sys.platform == "linux":
+        assert limits["RLIMIT_AS"] == worker.MEMORY_BYTES
+
+
+@on_posix
+def test_a_worker_cannot_fill_the_disk(pool: ReaderPool, tmp_path: Path) -> None:
+    littering = tmp_path / "littering"
+    (bad,) = read(pool, str(littering))
+    assert isinstance(bad, UnreadableBook)
+    assert littering.stat().st_size <= worker.FILE_BYTES
+
+
+def test_a_worker_is_replaced_after_some_books(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool_module, "BOOKS_PER_WORKER", 3)
+    with ReaderPool(1, command=NAUGHTY) as pool:
+        processes = [title(pool, "process") for _ in range(7)]
+    assert [processes.count(process) for process in dict.fromkeys(processes)] == [3, 3, 1]
+
+
+def test_a_module_among_the_books_is_not_taken_for_pythons_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "json.py").write_text("open('hijacked', 'w')")
+    (tmp_path / "book.txt").touch()
+    monkeypatch.chdir(tmp_path)
+    with ReaderPool(1) as pool:
+        ((_, bad),) = pool.read([Path("book.txt")])
+    assert isinstance(bad, UnreadableBook)
+    assert bad.key == "empty_file"
+    assert not Path("hijacked").exists()
+
+
+@on_posix
+def test_leaving_the_block_ends_every_worker_at_once() -> None:
+    with ReaderPool(2, command=NAUGHTY, seconds=FOREVER) as pool:
+        processes = [int(title(pool, "process"))]
+        for _, book in pool.read(map(Path, ["process", "hang", "hang", "hang"])):
+            assert isinstance(book, BookText)
+            processes.append(int(book.title))
+            break
+    assert not any(map(is_running, processes))
+
+
+@on_posix
+def test_ctrl_c_ends_a_run_and_its_workers_at_once() -> None:
+    program = (
+        "import sys; from pathlib import Path; from ai_library_bot.readers.pool import ReaderPool\n"
+        "with ReaderPool(1, command=sys.argv[1:]) as pool:\n"
+        "    for _, book in pool.read([Path('process'), Path('hang')]): print(book.title, flush=True)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program, *NAUGHTY],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as run:
+        assert run.stdout is not None
+        reader = int(run.stdout.readline())
+        os.killpg(run.pid, signal.SIGINT)
+        assert run.wait(timeout=30) == -signal.SIGINT
+    assert not is_running(reader)

@@ -1,0 +1,89 @@
+"""What goes through the channel between the worker and the pool comes out unchanged, or is refused."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ai_library_bot.errors import UnreadableBook
+from ai_library_bot.readers.pool import COMMAND
+from ai_library_bot.readers.worker import READY, decode, encode
+from ai_library_bot.types import BookText, Section
+
+ANYTHING = st.text(st.characters(exclude_categories=()), max_size=20)
+SECTIONS = st.builds(
+    Section,
+    heading=st.lists(ANYTHING, max_size=3).map(tuple),
+    text=ANYTHING,
+    pages=st.lists(st.tuples(st.integers(0, 10**9), st.integers()), max_size=3).map(tuple),
+)
+BOOKS = st.builds(
+    BookText,
+    format=ANYTHING,
+    sections=st.lists(SECTIONS, max_size=3).map(tuple),
+    title=ANYTHING,
+    authors=st.lists(ANYTHING, max_size=3).map(tuple),
+    language=ANYTHING,
+    year=st.none() | st.integers(-3000, 3000),
+    warnings=st.lists(ANYTHING, max_size=3).map(tuple),
+)
+DETAILS = st.fixed_dictionaries({"path": ANYTHING}, optional={"seconds": st.integers(), "share": st.floats(0, 1)})
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | ANYTHING,
+    lambda values: (
+        st.lists(values, max_size=3)
+        | st.dictionaries(st.sampled_from(["book", "failed", "details", "retry", "sections", "key", "year"]), values)
+    ),
+    max_leaves=8,
+)
+
+
+@given(BOOKS)
+def test_a_book_comes_through_in_one_line(book: BookText) -> None:
+    line = encode(book)
+    assert line.index(b"\n") == len(line) - 1
+    assert decode(line) == book
+
+
+@given(ANYTHING, DETAILS, st.booleans())
+def test_a_failure_comes_through_with_its_reason(key: str, details: dict[str, str | int | float], retry: bool) -> None:
+    failure = decode(encode(UnreadableBook(key, retry=retry, **details)))
+    assert isinstance(failure, UnreadableBook)
+    assert (failure.key, failure.details, failure.retry) == (key, details, retry)
+
+
+@given(JSON.map(lambda value: json.dumps(value).encode()) | st.binary())
+def test_an_answer_of_any_other_shape_is_a_value_error(line: bytes) -> None:
+    try:
+        decode(line)
+    except ValueError:
+        return
+    assert json.loads(line).keys() & {"book", "failed"}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"year": 1e999}, {"year": "soon"}, {"sections": [{}]}, {"sections": 7}, {"authors": None}],
+    ids=str,
+)
+def test_a_book_with_a_field_of_another_kind_is_a_value_error(change: dict[str, object]) -> None:
+    fields = json.loads(encode(BookText("txt", (Section((), "text"),))))
+    fields["book"].update(change)
+    with pytest.raises(ValueError, match=r"."):
+        decode(json.dumps(fields).encode())
+
+
+def test_the_worker_reads_books_until_its_input_ends(tmp_path: Path) -> None:
+    path = tmp_path / "empty\n.txt"
+    path.touch()
+    request = json.dumps({"path": str(path)}).encode() + b"\n"
+    done = subprocess.run(COMMAND, input=request * 2, capture_output=True, check=True)
+    ready, *lines = done.stdout.splitlines(keepends=True)
+    assert ready == READY
+    answers = [decode(line) for line in lines]
+    assert [answer.details["path"] for answer in answers if isinstance(answer, UnreadableBook)] == [str(path)] * 2

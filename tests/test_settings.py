@@ -1,0 +1,135 @@
+"""Settings come from constructor arguments, the environment and `.env`, and bad ones are named in plain words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from ai_library_bot.errors import BadSetting
+from ai_library_bot.locales import LANGUAGES, interface_language
+from ai_library_bot.settings import Settings
+
+EXAMPLE = Path(__file__).parent.parent / ".env.example"
+
+
+@pytest.fixture(autouse=True)
+def nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in (*Settings.model_fields, "lc_all", "lc_messages", "lang"):
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+def test_nothing_needs_to_be_set() -> None:
+    settings = Settings()
+    assert settings.faiss_path == Path("index")
+    assert settings.books_path == Path("books")
+    assert (settings.max_book_mb, settings.min_passage_chars, settings.min_relevance) == (20, 200, 0.7)
+    assert (settings.keep_generations, settings.log_level) == (5, "WARNING")
+
+
+def test_arguments_win_over_the_environment_and_the_environment_over_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path(".env").write_text("MAX_BOOK_MB=1\nKEEP_GENERATIONS=1\nMIN_PASSAGE_CHARS=1\n")
+    monkeypatch.setenv("KEEP_GENERATIONS", "2")
+    monkeypatch.setenv("MIN_PASSAGE_CHARS", "2")
+    settings = Settings(min_passage_chars=3)
+    assert (settings.max_book_mb, settings.keep_generations, settings.min_passage_chars) == (1, 2, 3)
+
+
+def test_a_file_saved_by_notepad_is_understood() -> None:
+    Path(".env").write_text("BOOKS_PATH=Книги\n", encoding="utf-8-sig")
+    assert Settings().books_path == Path("Книги")
+
+
+def test_what_others_set_is_left_alone() -> None:
+    Path(".env").write_text("SOME_OTHER_PROGRAM=on\n")
+    assert Settings() == Settings(faiss_path=Path("index"))
+
+
+def test_a_variable_without_a_value_counts_as_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MAX_BOOK_MB", "")
+    assert Settings().max_book_mb == 20
+
+
+def test_a_tilde_is_the_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BOOKS_PATH", "~/Books")
+    assert Settings().books_path == Path.home() / "Books"
+
+
+def test_letter_case_of_words_does_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LIBRARY_LANG", "RU")
+    monkeypatch.setenv("LOG_LEVEL", "debug")
+    assert (Settings().library_lang, Settings().log_level) == ("ru", "DEBUG")
+
+
+BAD_VALUES = {
+    "MAX_BOOK_MB": ("big", "0", "-1", "inf"),
+    "MIN_PASSAGE_CHARS": ("-1", "1001", "2.5"),
+    "MIN_RELEVANCE": ("1.1", "-0.1", "high", "nan"),
+    "KEEP_GENERATIONS": ("0", "all"),
+    "LIBRARY_LANG": ("fr",),
+    "LOG_LEVEL": ("loud",),
+}
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in BAD_VALUES.items() for value in values])
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_bad_value_names_the_setting_and_what_it_got(
+    name: str, value: str, language: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(BadSetting) as raised:
+        Settings()
+    sentence = raised.value.say(language)
+    assert sentence.startswith(name)
+    assert value in sentence
+    assert raised.value.exit_code == 78
+
+
+@pytest.mark.parametrize("name", Settings.model_fields)
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_setting_has_its_sentence_for_a_bad_value(name: str, language: str) -> None:
+    assert BadSetting(f"setting.{name}", value="?").say(language).startswith(name.upper())
+
+
+def test_a_bad_argument_of_the_wrong_kind_is_named_too() -> None:
+    with pytest.raises(BadSetting, match="FAISS_PATH"):
+        Settings(faiss_path=5)
+
+
+def test_the_example_file_explains_every_setting_and_shows_its_default() -> None:
+    lines = EXAMPLE.read_text("utf-8").splitlines()
+    shown = dict(line.removeprefix("#").split("=", 1) for line in lines if re.match(r"#?[A-Z_]+=", line))
+    assert shown.keys() == {name.upper() for name in Settings.model_fields}
+    assert Settings() == Settings(**{name.lower(): value for name, value in shown.items()})
+    for before, line in pairwise(lines):
+        if re.match(r"#?[A-Z_]+=", line):
+            assert before.startswith("# "), f"nothing is said about {line}"
+
+
+@pytest.mark.parametrize(
+    ("environment", "language"),
+    [
+        ({"LANG": "ru_RU.UTF-8"}, "ru"),
+        ({"LANG": "en_US.UTF-8"}, "en"),
+        ({"LANG": "de_DE.UTF-8"}, "en"),
+        ({"LANG": "en_US.UTF-8", "LC_MESSAGES": "ru_RU.UTF-8"}, "ru"),
+        ({"LANG": "ru_RU.UTF-8", "LC_ALL": "C"}, "en"),
+        ({"LANG": "ru_RU.UTF-8", "LC_ALL": ""}, "ru"),
+        ({"LANG": "ru_RU.UTF-8", "LIBRARY_LANG": "en"}, "en"),
+        ({"LANG": "en_US.UTF-8", "LIBRARY_LANG": "ru"}, "ru"),
+        ({"LANG": "ru_RU.UTF-8", "LIBRARY_LANG": "xx"}, "ru"),
+    ],
+)
+def test_the_interface_speaks_the_language_of_the_locale_or_the_chosen_one(
+    environment: Mapping[str, str], language: str
+) -> None:
+    assert interface_language(environment) == language
+
+
+def test_settings_speak_the_language_of_the_locale(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LANG", "ru_RU.UTF-8")
+    assert Settings().library_lang == "ru"
