@@ -6,6 +6,7 @@ Each command returns its exit code: 0, or 1 when nothing was found. What goes wr
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Awaitable, Callable, Sequence
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 NOTHING_FOUND = 1
-INTERRUPTED = 130  # what a shell reports after Ctrl-C: 128 + SIGINT
+INTERRUPTED = 128 + signal.SIGINT  # as shells report it, and as Typer returns it after Ctrl-C
 
 _STANDARD_INPUT = "-"
 _LONGEST_INPUT = 100_000  # bytes read from standard input; a longer question is refused anyway
@@ -80,6 +81,19 @@ class Session:
             return work(library)
 
         return self.wait_for(at_once)
+
+    def show(
+        self,
+        result: Result,
+        for_people: Callable[[Page, Messages, Result], None],
+        for_programs: Callable[[Result], json_output.Json],
+        as_json: bool,
+    ) -> None:
+        """Write the result to standard output."""
+        if as_json:
+            json_output.write(for_programs(result))
+        else:
+            for_people(self.out, self.say, result)
 
 
 app = typer.Typer(cls=Group, rich_markup_mode=None)
@@ -132,10 +146,7 @@ def search(
             words, limit=limit, books=books or (), authors=authors or (), languages=languages or ()
         )
     )
-    if as_json:
-        json_output.write(json_output.search(result))
-    else:
-        render.search(session.out, session.say, result)
+    session.show(result, render.search, json_output.search, as_json)
     return 0 if result.hits else NOTHING_FOUND
 
 
@@ -152,10 +163,7 @@ def ask(
     answer = session.wait_for(
         lambda library: library.ask(words, books=books or (), authors=authors or (), languages=languages or ())
     )
-    if as_json:
-        json_output.write(json_output.answer(answer))
-    else:
-        render.answer(session.out, session.say, answer)
+    session.show(answer, render.answer, json_output.answer, as_json)
     return 0 if answer.found else NOTHING_FOUND
 
 
@@ -168,10 +176,7 @@ def show(
 ) -> int:
     session = _session(context)
     excerpt = session.read(lambda library: library.show(passage, around=around))
-    if as_json:
-        json_output.write(json_output.excerpt(excerpt))
-    else:
-        render.excerpt(session.out, session.say, excerpt)
+    session.show(excerpt, render.excerpt, json_output.excerpt, as_json)
     return 0
 
 
@@ -181,10 +186,7 @@ def books(context: typer.Context, as_json: AsJson = False) -> int:
         return 0
     session = _session(context)
     catalogue = session.read(lambda library: library.books())
-    if as_json:
-        json_output.write(json_output.books(catalogue))
-    else:
-        render.books(session.out, session.say, catalogue)
+    session.show(catalogue, render.books, json_output.books, as_json)
     return 0
 
 
@@ -207,16 +209,10 @@ def rollback_index(
     session = _session(context)
     if list_kept:
         kept = session.read(lambda library: library.generations())
-        if as_json:
-            json_output.write(json_output.generations(kept))
-        else:
-            render.generations(session.out, session.say, kept)
+        session.show(kept, render.generations, json_output.generations, as_json)
         return 0
     moved = session.read(lambda library: library.roll_back(to))
-    if as_json:
-        json_output.write(json_output.rolled_back(moved))
-    else:
-        render.rolled_back(session.out, session.say, moved)
+    session.show(moved, render.rolled_back, json_output.rolled_back, as_json)
     return 0
 
 
@@ -224,10 +220,7 @@ def rollback_index(
 def verify(context: typer.Context, as_json: AsJson = False) -> int:
     session = _session(context)
     found = session.read(lambda library: library.verify())
-    if as_json:
-        json_output.write(json_output.verification(found))
-    else:
-        render.verification(session.out, session.say, found)
+    session.show(found, render.verification, json_output.verification, as_json)
     return BadData.exit_code if any(one.damages for one in found) else 0
 
 
@@ -235,10 +228,7 @@ def verify(context: typer.Context, as_json: AsJson = False) -> int:
 def doctor(context: typer.Context, as_json: AsJson = False) -> int:
     session = _session(context)
     found = session.read(lambda library: library.check())
-    if as_json:
-        json_output.write(json_output.checks(found, session.say))
-    else:
-        render.checks(session.out, session.say, found)
+    session.show(found, render.checks, lambda found: json_output.checks(found, session.say), as_json)
     return BadSetting.exit_code if any(check.ok is False for check in found) else 0
 
 
@@ -248,10 +238,11 @@ def main(arguments: Sequence[str] | None = None, open_library: Callable[[Setting
     `arguments` are those of the process if None; `open_library` is the door to the library.
     """
     given = sys.argv[1:] if arguments is None else arguments
-    say = messages(interface_language(os.environ))
+    set_in_environment = {name: value for name, value in os.environ.items() if value}
+    say = messages(interface_language(set_in_environment))
     session = Session(say, Page(), Page(stderr=True), open_library)
     try:
-        session = replace(session, say=messages(interface_language({**read_env_file(), **os.environ})))
+        session = replace(session, say=messages(interface_language(read_env_file() | set_in_environment)))
         command = typer.main.get_command(app)
         translate(command, session.say)
         code = command.main(arguments, PROGRAM, standalone_mode=False, obj=session)
@@ -287,10 +278,7 @@ def _words(context: typer.Context, parameter: str, words: Sequence[str] | None) 
 
 
 def _report(session: Session, report: IngestReport, as_json: bool) -> int:
-    if as_json:
-        json_output.write(json_output.ingest(report, session.say))
-    else:
-        render.ingest(session.out, session.say, report)
+    session.show(report, render.ingest, lambda report: json_output.ingest(report, session.say), as_json)
     return UnreadableBook.exit_code if report.failed else 0
 
 

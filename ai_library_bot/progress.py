@@ -21,8 +21,9 @@ class ProgressBars:
     def __init__(self, page: Page, say: Messages) -> None:
         self._say = say
         self._tasks: dict[str, TaskID] = {}
-        columns = [TextColumn("{task.description}", markup=False), BarColumn(bar_width=20), MofNCompleteColumn()]
-        if page.console.width >= _ROOM_FOR_ITEM:
+        roomy = page.console.width >= _ROOM_FOR_ITEM
+        columns = [TextColumn("{task.description}", markup=False), BarColumn(20 if roomy else 10), MofNCompleteColumn()]
+        if roomy:
             columns += [TimeElapsedColumn(), TextColumn("{task.fields[item]}", style="dim", markup=False)]
         self._bars = Bars(*columns, console=page.console, transient=True, disable=not page.is_terminal)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -35,6 +36,7 @@ _INDENT = 4
 _MARK_WIDTH = 2
 _BAR_CELLS = 12
 _SKIPS_SHOWN = 5
+_LONGEST_ECHO = 80  # characters of a query that are repeated to whoever typed it
 
 
 def search(page: Page, say: Messages, result: SearchResult) -> None:
@@ -42,7 +44,7 @@ def search(page: Page, say: Messages, result: SearchResult) -> None:
         page.write((say("search.corrected", typed=typed, searched=searched), "italic"))
         page.write()
     if not result.hits:
-        page.write(say("search.nothing", query=result.query))
+        page.write(say("search.nothing", query=_shortened(result.query)))
         return
     _hits(page, say, result.hits)
     if page.is_terminal:
@@ -130,7 +132,7 @@ def books(page: Page, say: Messages, catalogue: Sequence[Book]) -> None:
             say.number(book.passages),
             (_bar(book.passages / max(1, most)), "cyan"),
         )
-        for book in sorted(catalogue, key=lambda book: (book.authors, book.title))
+        for book in sorted(catalogue, key=lambda book: (not book.authors, book.authors, book.title))
     ]
     page.table([*columns, ""], rows, numbers=[4])
     if page.is_terminal:
@@ -150,9 +152,6 @@ def excerpt(page: Page, say: Messages, found: Excerpt) -> None:
 
 
 def generations(page: Page, say: Messages, kept: Sequence[Generation]) -> None:
-    if not kept:
-        page.write(say("generations.none"))
-        return
     columns = [say(f"generations.{name}") for name in ("version", "created", "books", "passages", "size", "active")]
     rows = [
         (
@@ -239,6 +238,10 @@ def _one_line(text: str) -> str:
     return re.sub(r"\s+", " ", text)
 
 
+def _shortened(text: str) -> str:
+    return text if len(text) <= _LONGEST_ECHO else f"{text[:_LONGEST_ECHO]}…"
+
+
 def _with_marks(text: str, numbers: Collection[int]) -> Iterator[Part]:
     """The text with the marks [n] of its sources made to stand out."""
     for piece in re.split(r"(\[\d+\])", text):
@@ -271,6 +274,6 @@ def _most_first(counts: Mapping[str, int]) -> list[tuple[str, int]]:
 
 
 def _bar(share: float) -> str:
-    """A bar that fills `share` (0…1) of its cells, to half a cell."""
-    halves = round(share * _BAR_CELLS * 2)
+    """A bar that fills `share` (0…1) of its cells, to half a cell; any share above 0 can be seen."""
+    halves = math.ceil(share * _BAR_CELLS * 2)
     return "━" * (halves // 2) + "╸" * (halves % 2)

@@ -11,7 +11,6 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import chain, repeat
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from ai_library_bot.text import visible
@@ -77,6 +76,8 @@ class Page:
         short paragraph for each row, a pipe gets bare cells with tabs between them.
         """
         if self.is_terminal and self.console.width >= _NARROW:
+            from rich.table import Table  # `search` and `ask` start faster without it
+
             table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
             for number, heading in enumerate(columns):
                 right = number in numbers

@@ -59,7 +59,7 @@ def one_line(text: str) -> str:
 
 
 def visible(text: str) -> str:
-    """The text on one line for a screen: control and invisible characters are written out, such as `\\x1b` and `\\n`."""
+    """The text on one line for a screen, control and invisible characters written out, such as `\\x1b` and `\\n`."""
     return _UNWANTED_ON_A_LINE.sub(lambda match: match.group().encode("unicode-escape").decode(), text)
 
 

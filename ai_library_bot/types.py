@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, overload
 
@@ -140,6 +140,10 @@ class SearchResult(Sequence[Hit]):
     hits: tuple[Hit, ...]
     corrections: tuple[tuple[str, str], ...] = ()
     terms: tuple[Term, ...] = ()
+
+    def at_least(self, relevance: float) -> SearchResult:
+        """The same result with only the hits of at least that relevance."""
+        return replace(self, hits=tuple(hit for hit in self.hits if hit.relevance >= relevance))
 
     def __len__(self) -> int:
         return len(self.hits)

@@ -164,13 +164,13 @@ class FakeLibrary:
             for done in range(3):
                 await asyncio.sleep(0)
                 if on_progress:
-                    on_progress(Progress(phase, done, 2, "books/мост.fb2"))
+                    on_progress(Progress(phase, done, 2, f"books/{'долгий-' * 30}мост.fb2"))
         return report(added=(LEDGER.path, BRIDGE.path), generation=9, parent=8)
 
     async def remove(self, books: Sequence[str]) -> IngestReport:
         gone = tuple(book.path for book in BOOKS.values() if book.title in books)
         if not gone:
-            raise MissingInput("no_such_book", wanted=", ".join(books))
+            raise MissingInput("unknown_book", name=", ".join(books))
         return report(removed=gone, generation=9, parent=8)
 
     def books(self) -> tuple[Book, ...]:
@@ -179,7 +179,7 @@ class FakeLibrary:
     def show(self, passage: str, *, around: int = 1) -> Excerpt:
         found = next((one for one in PASSAGES if one.id.startswith(passage)), None)
         if found is None:
-            raise MissingInput("no_such_passage", passage=passage)
+            raise MissingInput("unknown_passage", passage=passage)
         chapter = [one for one in PASSAGES if one.book_id == found.book_id]
         at = chapter.index(found)
         before, after = chapter[max(0, at - around) : at], chapter[at + 1 : at + 1 + around]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import pytest
 
 COLOURS = re.compile(r"\x1b\[[\d;]*m")
-MOVES = re.compile(r"\x1b\[\??[\d;]*[A-Za-z]|\r")
+MOVES = re.compile(r"\x1b\[\??[\d;]*[A-Zhl]|\r")
 
 
 class Stream(io.TextIOWrapper):

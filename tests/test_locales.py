@@ -56,12 +56,9 @@ def asked_for() -> Iterator[tuple[str, str]]:
     """Where the code asks for a sentence, and its key; of a key put together at run time, the part known before."""
     prefixes = dict.fromkeys(ERRORS, "error.") | {"Check": "doctor.", "say": "", "_say": "", "_counted": "count."}
     for place, called, argument in calls():
-        if called in prefixes and isinstance(argument, ast.Constant) and argument.value not in LANGUAGES:
-            yield place, f"{prefixes[called]}{argument.value}"
-        elif (
-            called in prefixes and isinstance(argument, ast.JoinedStr) and isinstance(argument.values[0], ast.Constant)
-        ):
-            yield place, f"{prefixes[called]}{argument.values[0].value}"
+        start = argument.values[0] if isinstance(argument, ast.JoinedStr) else argument
+        if called in prefixes and isinstance(start, ast.Constant) and start.value not in LANGUAGES:
+            yield place, f"{prefixes[called]}{start.value!s}"
 
 
 def test_both_languages_have_the_same_sentences() -> None:
@@ -106,6 +103,19 @@ def test_every_sentence_the_code_asks_for_exists() -> None:
         if not any(known == key or (key.endswith(".") and known.startswith(key)) for known in SENTENCES["en"])
     ]
     assert missing == []
+
+
+def test_every_sentence_is_asked_for() -> None:
+    named = {"install_completion", "show_completion"}  # options that Typer adds
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                named.update(node.value.split("."))
+            elif isinstance(node, ast.arg):  # of a command
+                named.add(node.arg)
+            elif isinstance(node, ast.Name):  # of a setting
+                named.add(node.id)
+    assert [key for key in SENTENCES["en"] if key.rpartition(".")[2] not in named] == []
 
 
 @pytest.mark.parametrize(

@@ -179,6 +179,11 @@ def test_no_books_says_how_to_add_some(monkeypatch: pytest.MonkeyPatch, language
     assert "library ingest" in shown(monkeypatch, render.books, (), language)
 
 
+def test_a_very_long_query_is_not_repeated_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    result = SearchResult("word " * 2000, 8, "lexical", ())
+    assert len(shown(monkeypatch, render.search, result)) < 250
+
+
 def test_a_passage_is_set_off_from_its_context(monkeypatch: pytest.MonkeyPatch) -> None:
     verse = replace(PASSAGES[1], text="First line\nsecond line\n\nnew stanza")
     lines = shown(monkeypatch, render.excerpt, Excerpt(LEDGER, (KEEPER,), verse, ())).splitlines()

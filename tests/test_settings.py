@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -96,15 +97,17 @@ def test_every_setting_has_its_sentence_for_a_bad_value(name: str, language: str
 
 
 def test_a_bad_argument_of_the_wrong_kind_is_named_too() -> None:
+    wrong: dict[str, Any] = {"faiss_path": 5}
     with pytest.raises(BadSetting, match="FAISS_PATH"):
-        Settings(faiss_path=5)
+        Settings(**wrong)
 
 
 def test_the_example_file_explains_every_setting_and_shows_its_default() -> None:
     lines = EXAMPLE.read_text("utf-8").splitlines()
     shown = dict(line.removeprefix("#").split("=", 1) for line in lines if re.match(r"#?[A-Z_]+=", line))
     assert shown.keys() == {name.upper() for name in Settings.model_fields}
-    assert Settings() == Settings(**{name.lower(): value for name, value in shown.items()})
+    spelled_out: dict[str, Any] = {name.lower(): value for name, value in shown.items()}
+    assert Settings(**spelled_out) == Settings()
     for before, line in pairwise(lines):
         if re.match(r"#?[A-Z_]+=", line):
             assert before.startswith("# "), f"nothing is said about {line}"

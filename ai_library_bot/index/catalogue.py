@@ -22,9 +22,10 @@ _FIELDS = tuple(field.name for field in fields(Book))
 
 
 def write(folder: Path, books: Iterable[Book]) -> None:
-    """Writes the catalogue of the generation staged in `folder`; one that was linked from the parent is replaced."""
+    """Writes the catalogue of the generation staged in `folder`, in place of the parent's. Raises CannotWrite."""
     lines = [json.dumps({name: getattr(book, name) for name in _FIELDS}, default=str) + "\n" for book in books]
-    disk.write(folder / NAME, "".join(lines).encode("ascii"))
+    with disk.writing_into(folder):
+        disk.write(folder / NAME, "".join(lines).encode("ascii"))
 
 
 def read(folder: Path) -> tuple[Book, ...]:

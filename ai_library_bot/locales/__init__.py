@@ -34,8 +34,8 @@ class Messages:
 
     def number(self, value: float, digits: int = 0) -> str:
         """The number as this language writes it, rounded to `digits` decimals: 1,234.5 or 1 234,5."""
-        signs = {",": self("number.thousands"), ".": self("number.decimal")}
-        return f"{value:,.{digits}f}".translate(str.maketrans(signs))
+        signs = str.maketrans(",.", self("number.thousands") + self("number.decimal"))
+        return f"{value:,.{digits}f}".translate(signs)
 
     def __contains__(self, key: str) -> bool:
         found: Any = self._table

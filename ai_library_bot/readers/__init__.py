@@ -36,6 +36,7 @@ _READERS = {
 SUFFIXES = frozenset(_READERS)
 """The suffixes of files that are books, in lower case and without the first dot."""
 
+_ZIPPED = frozenset(["epub", "fb2.zip", "zip", "docx", "odt"])
 _PLAIN_TEXT = frozenset(["html", "htm", "xhtml", "md", "markdown", "txt"])
 
 _HEAD = 4096
@@ -107,7 +108,9 @@ def _kind(path: Path) -> str:
     if kind := next((kind for signature, kind in _BOOK_SIGNATURES if signature.match(head)), ""):
         return suffix if _READERS.get(suffix) == kind else kind
     if head.startswith(_ZIP_SIGNATURE):
-        return _kind_of_zip(path) or suffix
+        if not (kind := _kind_of_zip(path)) and suffix not in _ZIPPED:
+            raise UnreadableBook("other_kind", path=str(path), suffix=suffix, kind="ZIP")
+        return kind or suffix
     if suffix not in SUFFIXES:
         raise UnreadableBook("not_a_book_kind", path=str(path), suffix=suffix)
     if suffix in _PLAIN_TEXT and len(_CONTROL.findall(decode.decode(head))) > _MAX_CONTROL_SHARE * len(head):
@@ -132,17 +135,20 @@ def _kind_of_zip(path: Path) -> str:
 
 
 def _complete(book: BookText, path: Path) -> BookText:
-    front = front_matter.read(book.sections[0].text.split("\n")) if not book.title else front_matter.Front()
+    first = book.sections[0]
+    first_lines = [] if first.pages else first.text.split("\n")
+    front = front_matter.Front() if book.title else front_matter.read(first_lines)
     named = filename.parse(path)
-    authors = tuple(dict.fromkeys(filter(None, map(one_line, book.authors))))
+    title = one_line(book.title) or front.title or named.title
+    authors = tuple(dict.fromkeys(filter(None, map(one_line, book.authors)))) or front.authors
     damaged = any("\ufffd" in section.text for section in book.sections)
     return replace(
         book,
         sections=_in_chapters(book.sections),
-        title=one_line(book.title) or front.title or named.title,
-        authors=authors or front.authors or named.authors,
-        year=book.year or named.year,
-        language=_language(book.language, book.sections),
+        title=title,
+        authors=authors or front_matter.author_beside(title, first_lines) or named.authors,
+        year=book.year or front.year or named.year,
+        language=_language(book.language or front.language, book.sections),
         warnings=(*book.warnings, "undecodable") if damaged else book.warnings,
     )
 

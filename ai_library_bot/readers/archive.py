@@ -41,7 +41,7 @@ class Archive:
             self._zip = zipfile.ZipFile(io.BytesIO(data))
         entries = self._zip.infolist()
         self._refuse(entries)
-        self._entries = {_name(entry): entry for entry in entries if not entry.is_dir()}
+        self._entries = {name: entry for entry in entries if (name := _name(entry)) and not name.endswith("/")}
         self._spellings = {_evened(name): name for name in reversed(self._entries)}
         self.names = tuple(self._entries)
 

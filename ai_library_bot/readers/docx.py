@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from xml.parsers.expat import ExpatError
 
 import mammoth
 from lxml import etree
@@ -27,7 +28,7 @@ def read(path: Path) -> BookText:
     archive = Archive(path)
     archive.check()
     if archive.find("word/document.xml") is None:
-        raise UnreadableBook("not_docx", path=str(path))
+        raise UnreadableBook("broken_document", path=str(path), kind="DOCX")
     core = _part(archive, "docProps/core.xml", path)
     root = parse_html(_html(path, _part(archive, "word/styles.xml", path)), path)
     notes.place({"": root})
@@ -57,8 +58,8 @@ def _html(path: Path, styles: etree._Element) -> str:
     with path.open("rb") as file:
         try:
             result = mammoth.convert_to_html(file, style_map=style_map, convert_image=_no_image)
-        except (KeyError, ValueError, AttributeError, TypeError, IndexError) as error:
-            raise UnreadableBook("not_docx", path=str(path)) from error
+        except (ExpatError, LookupError, ValueError, AttributeError, TypeError, RecursionError) as error:
+            raise UnreadableBook("broken_document", path=str(path), kind="DOCX") from error
     return f"<body>{result.value}</body>"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lxml import etree
@@ -12,13 +12,13 @@ from ai_library_bot.errors import UnreadableBook
 from ai_library_bot.readers import epub_contents, epub_metadata, notes
 from ai_library_bot.readers.archive import Archive
 from ai_library_bot.readers.epub_contents import Link
+from ai_library_bot.readers.gutenberg import without_licence
 from ai_library_bot.readers.markup import attribute, find_all, local, parse_xml, remove, text_of
 from ai_library_bot.readers.sections import Heading, sections
 from ai_library_bot.types import BookText, Section
 
 _CONTAINER = "META-INF/container.xml"
 _ENCRYPTION = "META-INF/encryption.xml"
-_FONT_OBFUSCATION = frozenset(["http://www.idpf.org/2008/embedding", "http://ns.adobe.com/pdf/enc#RC"])
 _TEXT_TYPES = frozenset(["", "application/xhtml+xml", "text/html", "application/xml", "text/x-oeb1-document"])
 _NCX_TYPE = "application/x-dtbncx+xml"
 _FURNITURE = frozenset(
@@ -75,7 +75,7 @@ def read(path: Path) -> BookText:
     readable = [part for part in parts if part.linear and not _furnishes(part, furniture)]
     return BookText(
         format="epub",
-        sections=tuple(_sections(readable, listed, metadata.title)),
+        sections=tuple(without_licence(_sections(readable, listed, metadata.title))),
         title=metadata.title,
         authors=metadata.authors,
         language=metadata.language,
@@ -116,15 +116,13 @@ def _spine(package: etree._Element, items: Mapping[str, _Item]) -> list[tuple[_I
 
 
 def _refuse_locked(archive: Archive, names: set[str], path: Path) -> None:
-    """Raises UnreadableBook if a file of text is encrypted. Obfuscated fonts are no lock."""
+    """Raises UnreadableBook if a file of text is encrypted. Fonts often are, and that is no lock."""
     encryption = archive.find(_ENCRYPTION)
     if not encryption:
         return
     for entry in find_all(parse_xml(archive.read(encryption), path), "encrypteddata"):
-        methods = {attribute(method, "algorithm") for method in find_all(entry, "encryptionmethod")}
         places = [epub_contents.link(attribute(found, "uri"), "") for found in find_all(entry, "cipherreference")]
-        targets = {archive.find(place.file) for place in places}
-        if targets & names and not methods <= _FONT_OBFUSCATION:
+        if names & {archive.find(place.file) for place in places}:
             raise UnreadableBook("epub_locked", path=str(path))
 
 
@@ -150,16 +148,20 @@ def _sections(
     A part that the table does not list goes on with the chapter before it, unless it has a heading of its own.
     """
     path: Heading = ()
+    last: Heading = ()
     for part in parts:
         chapters = listed.get(part.name, {})
         if "" in chapters:
             path = chapters[""]
         elif chapters and not chapters.keys() & {element.get("id") for element in part.body.iter(etree.Element)}:
             path = next(iter(chapters.values()))
-        elif not chapters and _begins_with_heading(part.body):
-            path = path[:-1]
-        yield from sections(part.body, path, chapters, title)
+        on_its_own = not chapters and _begins_with_heading(part.body)
+        found = sections(part.body, path[:-1] if on_its_own else path, chapters, title)
+        if found and not chapters and found[0].heading == path:
+            found[0] = replace(found[0], heading=last)
+        yield from found
         path = [path, *chapters.values()][-1]
+        last = found[-1].heading if found else path
 
 
 def _begins_with_heading(body: etree._Element) -> bool:

@@ -31,6 +31,7 @@ _YEAR_AFTER_COMMA = re.compile(rf",\s({_YEAR})$")
 _YEAR_OF_SLUG = re.compile(rf"^\S*_({_YEAR})$")  # it stays in the title, as in "AMAZON 2017"
 _SERIES = re.compile(r"\[[^\]]*\]|\([^()]*#\s?\d+\)")
 _LIBRARY_MARK = re.compile(r"(?i)\s*\((?:z-lib\S*|1lib\S*|b-ok\S*)\)|[\s_-]+royallib\.\w+$|\.\d{5,}$")
+_LANGUAGE_PREFIX = re.compile(r"^(?:ru|en|uk|de|fr|es)_(?=\S+$)")
 _LEADING_NUMBER = re.compile(r"^\d{1,3}(?:\.|\s+[-–—])\s+")
 _DASH = re.compile(r"(?:\s+[-–—]+)+\s+")
 _FULL_STOP = re.compile(r"(?<=[^\W\d_]{3})\.\s+")
@@ -47,7 +48,7 @@ _NEVER_NAMES = frozenset(
 def parse(path: Path) -> Named:
     """What the name of the file at `path` says; the title is never empty."""
     name = whole = re.sub(r"(?i)\.(?:fb2\.zip|\w+)$", "", one_line(path.name)) or path.name
-    name = _LIBRARY_MARK.sub("", name)
+    name = _LANGUAGE_PREFIX.sub("", _LIBRARY_MARK.sub("", name))
     year = _YEAR_IN_BRACKETS.search(name) or _YEAR_AFTER_COMMA.search(name) or _YEAR_OF_SLUG.match(name)
     for left_out in (_YEAR_IN_BRACKETS, _SERIES, _YEAR_AFTER_COMMA):
         name = left_out.sub(" ", name)

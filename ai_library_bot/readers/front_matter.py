@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 from ai_library_bot.readers import headings
 from ai_library_bot.readers.filename import is_name
-from ai_library_bot.text import one_line
+from ai_library_bot.text import fold, one_line
 
 
 class Front(NamedTuple):
@@ -92,6 +93,16 @@ def read(lines: Sequence[str]) -> Front:
         return front._replace(lines=first[front.lines - 1][0] + 1)
     first = [(index, line) for index, line in first if not (_EDITION.match(line) or _GENRE.search(line))]
     return _title_by_author(first) or _author_and_title(first) or _title(first, lines)
+
+
+def author_beside(title: str, lines: Sequence[str]) -> tuple[str, ...]:
+    """The person whom the first lines name directly above or below a title that is known; () if there is none."""
+    first = [line for _, line in _first_lines(lines)]
+    for above, below in pairwise(first):
+        for one, other in ((above, below), (below, above)):
+            if fold(other) == fold(title) and _is_author(one):
+                return (_spelled(one),)
+    return ()
 
 
 def _first_lines(lines: Sequence[str]) -> Iterator[tuple[int, str]]:

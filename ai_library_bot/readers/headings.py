@@ -8,9 +8,11 @@ name, short lines in capitals between blank lines. A heading has text under it, 
 from __future__ import annotations
 
 import re
+from bisect import bisect
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
+from typing import NamedTuple
 
 from ai_library_bot.text import fold, one_line
 
@@ -68,11 +70,11 @@ _NOTE_MARK = re.compile(r"\s*[\[{(]\d+[\]})]$")
 _CYRILLIC_ROMAN = str.maketrans("ІХСЛМ", "IXCLM")  # typed on a Russian keyboard
 _DIGITS = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100}
 
-_LONGEST_TITLE = 80
+_LONGEST_LINE = 120  # characters
+_LONGEST_TITLE = 80  # behind the number
 _LONGEST_CAPITALS = 60
 _FEW_CAPITALS = 3
 _FEW_CONTENTS = 2
-_NO_CHAPTER = 500  # characters
 _MANY_NUMBERS = 100  # more numbers than this in a row count pages
 
 
@@ -121,10 +123,42 @@ def chapters(text: str) -> Iterator[tuple[tuple[str, ...], str]]:
         yield path, "\n".join(chapter).strip()
 
 
+class Part(NamedTuple):
+    """One heading of a title: its level (0 if it stands alone, None if its words don't tell) and its number."""
+
+    level: int | None
+    number: str
+    text: str
+
+
+def parts(title: str) -> list[Part]:
+    """The headings that one title holds: "Часть вторая. Глава I" holds two."""
+    title = one_line(title)
+    if fold(title.strip(" .:[]")) in _STANDING_ALONE:
+        return [Part(_ALONE, "", title)]
+    if found := _NAMED.fullmatch(title) or _NAMED_BEHIND.fullmatch(title):
+        level = _LEVEL_OF[found["word"].lower()]
+        label = title[: found.start("title")].strip(" .:")
+        behind = parts(found["title"].strip(" .:—–-"))
+        if behind[0].level is not None and behind[0].level > level:
+            return [Part(level, fold(label), label), *behind]
+        return [Part(level, fold(label), title.strip(" .:"))]
+    if found := _COUNTED.fullmatch(title):
+        return [
+            Part(
+                _ROMAN_LEVEL if found["roman"] else _ARABIC_LEVEL,
+                found["roman"] or found["arabic"],
+                title.strip(" ."),
+            )
+        ]
+    return [Part(None, "", title)]
+
+
 def _named(lines: Sequence[str], index: int, *, wrapped: bool) -> Heading | None:
-    line = one_line(_NOTE_MARK.sub("", lines[index].strip()))
-    if not line or len(line) > _LONGEST_TITLE + 40:
+    line = lines[index].strip()
+    if not 0 < len(line) <= _LONGEST_LINE:
         return None
+    line = one_line(_NOTE_MARK.sub("", line))
     if fold(line.strip(" .:[]")) in _STANDING_ALONE:
         return Heading(index, index + 1, _ALONE, line) if not wrapped or _stands_apart(lines, index) else None
     found = _NAMED.fullmatch(line) or _NAMED_BEHIND.fullmatch(line)
@@ -145,9 +179,9 @@ def _is_title(behind_number: str) -> bool:
 def _counted(lines: Sequence[str], *, wrapped: bool) -> Iterator[tuple[int, Heading]]:
     """Lines that could be numbers of chapters, each with its number."""
     for index, line in enumerate(lines):
-        text = one_line(line)
-        if len(text) > _LONGEST_TITLE:
+        if len(line.strip()) > _LONGEST_LINE:
             continue
+        text = one_line(line)
         found = _COUNTED.fullmatch(text.translate(_CYRILLIC_ROMAN) if len(text) < len("XXXVIII.") else text)
         if found is None or ((wrapped or found["title"]) and not _stands_apart(lines, index)):
             continue
@@ -160,16 +194,22 @@ def _counted(lines: Sequence[str], *, wrapped: bool) -> Iterator[tuple[int, Head
 
 def _counting_on(candidates: Iterable[tuple[int, Heading]], named: Sequence[Heading]) -> list[Heading]:
     """Those that follow one another: I, II, III. One that starts anew at I does so under a new part."""
-    candidates = [(number, heading) for number, heading in candidates if not _is_in_notes(heading, named)]
+    names = [None, *named]
+    starts = [heading.start for heading in named]
+    candidates = [
+        (number, heading)
+        for number, heading in candidates
+        if not (under := names[bisect(starts, heading.start)]) or not is_notes(under.text)
+    ]
     kept: list[Heading] = []
     for level in (_ROMAN_LEVEL, _ARABIC_LEVEL):
         same = [(number, heading) for number, heading in candidates if heading.level == level]
-        above = [heading.start for heading in (*named, *kept)]
+        above = sorted(heading.start for heading in (*named, *kept))
         chosen: list[Heading] = []
         last, last_line = 0, -1
         for position, (number, heading) in enumerate(same):
             following = same[position + 1][0] if position + 1 < len(same) else 0
-            new_part = any(last_line < line < heading.start for line in above)
+            new_part = bisect(above, last_line) < bisect(above, heading.start)
             anew = number == 1 and (new_part or (last > 1 and following != last + 1))
             if anew or last < number <= last + 2:  # one may have been lost
                 chosen.append(heading)
@@ -177,11 +217,6 @@ def _counting_on(candidates: Iterable[tuple[int, Heading]], named: Sequence[Head
         if 1 < len(chosen) <= (_MANY_NUMBERS if level == _ARABIC_LEVEL else len(same)):
             kept += chosen
     return kept
-
-
-def _is_in_notes(heading: Heading, named: Sequence[Heading]) -> bool:
-    before = [other for other in named if other.start < heading.start]
-    return bool(before) and is_notes(before[-1].text)
 
 
 def is_notes(heading: str) -> bool:
@@ -223,12 +258,12 @@ def _with_text_under_them(headings: Iterable[Heading], lines: Sequence[str]) -> 
     for heading, after in zip_longest(headings, headings[1:]):
         run.append(heading)
         under = sum(len(line.strip()) for line in lines[heading.end : after.start if after else None])
-        if after and not under:
+        if not under:
             continue
         leading = _leading_to(heading, run[:-1])
         comes_again = last_line[fold(heading.text)] > heading.start
-        among_contents = len(run) - len(leading) >= _FEW_CONTENTS or (under < _NO_CHAPTER and heading.level <= _CHAPTER)
-        if not (comes_again and among_contents):
+        comes_next = after is not None and fold(after.text) == fold(heading.text)
+        if not (comes_next or (comes_again and len(run) - len(leading) >= _FEW_CONTENTS)):
             kept += leading
         run = []
     return kept
@@ -237,11 +272,17 @@ def _with_text_under_them(headings: Iterable[Heading], lines: Sequence[str]) -> 
 def _leading_to(heading: Heading, before: Sequence[Heading]) -> list[Heading]:
     """The heading with those directly before it that it stands under."""
     leading = [heading]
-    for above in reversed(before):
-        part_of_prologue = leading[0].level == _ALONE < above.level < _CHAPTER
-        if not (above.level < leading[0].level or part_of_prologue):
+    for index in reversed(range(len(before))):
+        above, below = before[index].level, leading[0].level
+        if above == _ALONE:
+            is_parent = index == 0 and below < _CHAPTER  # "Epilogue", "Part One"
+        elif below == _ALONE:
+            is_parent = above < _CHAPTER  # "Part One", "Prologue"
+        else:
+            is_parent = above < below
+        if not is_parent:
             break
-        leading.insert(0, above)
+        leading.insert(0, before[index])
     return leading
 
 

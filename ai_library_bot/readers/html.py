@@ -9,6 +9,7 @@ from pathlib import Path
 from lxml import etree
 
 from ai_library_bot.readers import notes, txt
+from ai_library_bot.readers.gutenberg import without_licence
 from ai_library_bot.readers.markup import attribute, find_all, parse_html, text_of
 from ai_library_bot.readers.sections import sections
 from ai_library_bot.text import clean, one_line
@@ -34,7 +35,7 @@ def read(path: Path) -> BookText:
         book = txt.book_of(typed, "html")
     else:
         notes.place({"": body})
-        book = BookText(format="html", sections=tuple(sections(body, book_title=named)))
+        book = BookText(format="html", sections=tuple(without_licence(sections(body, book_title=named))))
     return BookText(
         format="html",
         sections=book.sections,

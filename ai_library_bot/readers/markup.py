@@ -16,9 +16,9 @@ from ai_library_bot.readers.decode import decode
 from ai_library_bot.text import one_line
 
 _DECLARED_ENCODING = re.compile(rb"""(?i)<(?:\?xml|meta)\b[^>]*?(?:encoding|charset)\s*=\s*["']?\s*([\w.:-]+)""")
-_DECLARATION = re.compile(r"\s*<\?xml\b[^>]*>")
-_DOCTYPE = re.compile(r"(?is)<!DOCTYPE\b.*?(?=<[^!?\s])")  # up to the first tag, with the entities it declares
-_REFERENCE = re.compile(r"&(?:#\w+;?|\w+;)?")
+_DECLARATION = re.compile(r"\ufeff?\s*<\?xml\b[^>]*>")
+_DOCTYPE = re.compile(r"(?is)<!DOCTYPE\b.*?(?=<[^!?\s]|\Z)")  # up to the first tag, with all that it declares
+_REFERENCE = re.compile(r"<!\[CDATA\[.*?(?:\]\]>|\Z)|&(?:#\w+;?|\w+;)?", re.DOTALL)
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
@@ -30,7 +30,7 @@ def parse_xml(data: bytes, path: Path) -> etree._Element:
     """
     text = _without_declaration(decode(data, _declared_encoding(data)))
     text = _DOCTYPE.sub("", text, count=1)
-    text = _REFERENCE.sub(lambda match: html.escape(html.unescape(match.group())), text)
+    text = _REFERENCE.sub(_as_xml, text)
     try:
         return _parse(text, _xml_parser(), path)
     except etree.XMLSyntaxError:
@@ -44,13 +44,20 @@ def parse_html(data: bytes | str, path: Path) -> etree._Element:
     return _parse(_without_declaration(text), parser, path)
 
 
+def _as_xml(reference: re.Match[str]) -> str:
+    """An entity of HTML as the character it stands for, a bare ampersand as `&amp;`; CDATA stays."""
+    text = reference.group()
+    return text if text.startswith("<") else html.escape(html.unescape(text))
+
+
 def _declared_encoding(data: bytes) -> str:
     found = _DECLARED_ENCODING.search(data, 0, 4096)
     return found.group(1).decode("ascii") if found else ""
 
 
 def _without_declaration(text: str) -> str:
-    return _NOT_XML.sub("", _DECLARATION.sub("", text.removeprefix("\ufeff"), count=1))
+    declaration = _DECLARATION.match(text)
+    return _NOT_XML.sub("", text[declaration.end() :] if declaration else text)
 
 
 def _xml_parser(*, recover: bool = False) -> etree.XMLParser:
@@ -67,11 +74,9 @@ def _xml_parser(*, recover: bool = False) -> etree.XMLParser:
 
 
 def _parse(text: str, parser: etree.XMLParser | etree.HTMLParser, path: Path) -> etree._Element:
-    try:
-        root = etree.fromstring(text.encode(), parser) if text.strip() else None
-    finally:
-        if any(error.type == etree.ErrorTypes.ERR_RESOURCE_LIMIT for error in parser.error_log):
-            raise UnreadableBook("markup_too_deep", path=str(path))
+    root = etree.fromstring(text.encode(), parser) if text.strip() else None
+    if any(error.type == etree.ErrorTypes.ERR_RESOURCE_LIMIT for error in parser.error_log):
+        raise UnreadableBook("markup_too_deep", path=str(path))
     return etree.Element("html") if root is None else root
 
 

@@ -16,7 +16,8 @@ _TOKEN = re.compile(
         |<(?P<end>/?)(?P<name>[^\W\d][\w:.-]*)(?P<attributes>(?:"[^"]*"|'[^']*'|[^<>"'])*)>""",
     re.VERBOSE | re.DOTALL,
 )
-_ATTRIBUTE = re.compile(r"""([^\W\d][\w:.-]*)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'<>]+))""")
+_ATTRIBUTE = re.compile(r"""(?<![\w:.-])([^\W\d][\w:.-]*)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'<>]+))""")
+_LONG_TOKENS = (("<!--", "-->"), ("<![CDATA[", "]]>"), ("<?", "?>"))
 _VOID = frozenset("area base br col embed empty-line hr image img input link meta param source track wbr".split())
 _PARAGRAPHS = frozenset("p v subtitle text-author li td th dt dd h1 h2 h3 h4 h5 h6".split())
 _HOLDERS = frozenset(
@@ -28,9 +29,12 @@ def balanced(text: str) -> str:
     """The document with every element closed: an end tag without its beginning goes, a missing one is added.
 
     A forgotten `</p>` is added before the next paragraph. Ampersands have to be escaped already; stray angle brackets
-    become text, attributes without a value go.
+    become text, attributes without a value go. The root is a new element `mended`, so that nothing stands outside.
     """
-    return "".join(_pieces(text))
+    for begin, end in _LONG_TOKENS:  # one that nothing ends is text, and must not be sought the end of again and again
+        behind = text.rfind(end) + len(end) if end in text else 0
+        text = text[:behind] + text[behind:].replace(begin, f"&lt;{begin[1:]}")
+    return f"<mended>{''.join(_pieces(text))}</mended>"
 
 
 def _pieces(text: str) -> Iterator[str]:

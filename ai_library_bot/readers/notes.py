@@ -130,6 +130,9 @@ def _replace(link: etree._Element, source: etree._Element | None) -> None:
     if source is not None:
         note.text = source.text
         note.extend(source)
+        term = source.getprevious()
+        if term is not None and local(source.tag) == "dd" and local(term.tag) == "dt":
+            remove(term)
         remove(source)
         for back in [a for a in find_all(note, "a") if _leads_back(a, text)]:
             remove(back)

@@ -33,11 +33,11 @@ def read(path: Path) -> BookText:
     archive = Archive(path)
     content = archive.find("content.xml")
     if content is None:
-        raise UnreadableBook("not_odt", path=str(path))
+        raise UnreadableBook("broken_document", path=str(path), kind="ODT")
     root = parse_xml(archive.read(content), path)
     body = next(find_all(root, "text"), None)
     if body is None:
-        raise UnreadableBook("not_odt", path=str(path))
+        raise UnreadableBook("broken_document", path=str(path), kind="ODT")
     meta_name = archive.find("meta.xml")
     meta = parse_xml(archive.read(meta_name), path) if meta_name else etree.Element("none")
     title = _title_paragraph(body, _styles_like(root, "Title"))
@@ -96,5 +96,6 @@ def _make_html(body: etree._Element, numbered: set[str]) -> None:
                 element.remove(citation)
         elif name in _LEFT_OUT:
             empty(element)
+            element.tag = "span"
         else:
             element.tag = _AS_HTML.get(name, "span")

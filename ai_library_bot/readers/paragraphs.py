@@ -17,9 +17,11 @@ _WRAPS = range(50, 121)  # columns at which editors break lines
 _MOSTLY = 0.5
 _SHORT = 80  # characters; a longer line is a paragraph, whatever it ends with
 _SENTENCE_END = re.compile(r"(?:[.!?…:]|\*|_{3,})[\"'»”’)\]}\s]*(?:[\[{(]\d+[\]})])?$")
-_HYPHENATED = re.compile(r"([^\W\d_]+)[-\u00ad\u2010]$")
+_HYPHENS = ("-", "\u00ad", "\u2010")
+_LAST_PART = re.compile(r"[^\W\d_]*$")
+_LONGEST_WORD = 40
 _FIRST_PART = re.compile(r"[^\W\d_]+")
-_PAGE_NUMBER = re.compile(r"\s*[-–—]?\s*(\d{1,4})\s*[-–—]?\s*")
+_PAGE_NUMBER = re.compile(r"(?:[-–—]\s?)?(\d{1,4})(?:\s?[-–—])?")
 _FEW_PAGES = 10
 
 
@@ -72,7 +74,9 @@ def lay_out(lines: Sequence[str], layout: Layout, is_word: Callable[[str], bool]
 
 def page_numbers(lines: Sequence[str]) -> set[int]:
     """The indexes of lines that hold nothing but the number of a page: many of them, always rising."""
-    found = {index: int(match[1]) for index, line in enumerate(lines) if (match := _PAGE_NUMBER.fullmatch(line))}
+    found = {
+        index: int(match[1]) for index, line in enumerate(lines) if (match := _PAGE_NUMBER.fullmatch(line.strip()))
+    }
     rising = all(before < after for before, after in pairwise(found.values()))
     return set(found) if rising and len(found) >= _FEW_PAGES else set()
 
@@ -135,10 +139,10 @@ def _verse_or_prose(lines: list[str], width: int, is_word: Callable[[str], bool]
 
 
 def _join(before: str, after: str, is_word: Callable[[str], bool]) -> str:
-    first, second = _HYPHENATED.search(before), _FIRST_PART.match(after)
-    if first is None or second is None or not second[0].islower():
+    if not before.endswith(_HYPHENS) or not after[:1].islower():
         return f"{before} {after}"
-    whole, parts = first[1] + second[0], (first[1], second[0])
-    if is_word(whole) or not (is_word("-".join(parts)) or all(map(is_word, parts))):
+    parts = _LAST_PART.search(before[-_LONGEST_WORD:-1]), _FIRST_PART.match(after)
+    first, second = (part[0] if part else "" for part in parts)
+    if is_word(first + second) or not (is_word(f"{first}-{second}") or (is_word(first) and is_word(second))):
         return before[:-1] + after
     return before + after

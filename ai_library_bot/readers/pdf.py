@@ -1,7 +1,8 @@
 """PDF: text with its pages, chapters from the outline, title and author from the metadata.
 
-PDFium (through pypdfium2) finds the characters; `pdf_running_lines` drops headers and footers,
-`pdf_layout` makes paragraphs and tables of the lines, `pdf_text` joins the pages and `pdf_chapters` finds the chapters.
+PDFium (through pypdfium2) finds the characters; `pdf_lines` makes lines and columns of them, `pdf_running_lines` drops
+headers and footers, `pdf_blocks` makes paragraphs and tables, `pdf_text` joins the pages and `pdf_chapters` finds the
+chapters.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 from ai_library_bot.errors import UnreadableBook
+from ai_library_bot.readers.pdf_blocks import Block, blocks
 from ai_library_bot.readers.pdf_chapters import Bookmark, chapter_starts
-from ai_library_bot.readers.pdf_layout import Block, Word, blocks, columns, rows
+from ai_library_bot.readers.pdf_lines import Word, columns, rows
 from ai_library_bot.readers.pdf_running_lines import Page, body_size, without_running_lines
 from ai_library_bot.readers.pdf_text import joined, sections
 from ai_library_bot.text import fold, one_line
@@ -35,9 +37,8 @@ _LANGUAGE_NAME = 32  # characters
 _BARE_PAGE = 20  # a page with fewer characters has no text worth the name
 _MAX_SCANNED_SHARE = 0.9  # of the pages; more, and the book is a scan
 _NOTABLE_SCANNED_SHARE = 0.1  # of the pages; below that, they are covers and plates
-_FEW_PAGES = 2
+_FEW_PAGES = 2  # scanned ones are not worth a warning in any book
 _MAX_UNREADABLE_SHARE = 0.3  # of the characters; more, and the file's fonts do not say what their glyphs mean
-
 _ACCENTED_SHARE = 0.5  # of the characters; no language written in Latin letters comes near
 
 _ACCENTED = re.compile("[\xc0-\xff]")
@@ -49,8 +50,8 @@ _MARK_HEIGHT = 1.2  # a word's last letter is so much higher than the note mark 
 _FORCED_BOLD = 1 << 18  # font flag, PDF 32000-1:2008, table 123
 _BOLD_NAME = re.compile(rb"(?i)bold|black|heavy|demi|cmbx|sfbx|medi$|[a-z]{2,4}bx\d")
 _MADE_UP_TITLE = re.compile(
-    r"(?i)^\W*$|^(?:untitled|unknown|no title|без названия|microsoft \w+ - .*|документ\s*\d*|document\s*\d*"
-    r"|[\w.-]*\d[\w.-]*|https?:.*|www\..*)$|\.(?:docx?|pdf|indd|rtf|tex|dvi|odt|qxd|pmd|html?|txt|xlsx?)$"
+    r"(?i)^[\W\d_]*$|^(?:untitled|unknown|no title|без названия|microsoft \w+ - .*|документ\s*\d*|document\s*\d*"
+    r"|\S*\d{5}\S*|https?:.*|www\..*)$|\.(?:docx?|pdf|indd|rtf|tex|dvi|odt|qxd|pmd|html?|txt|xlsx?)$"
 )
 _NO_AUTHOR = re.compile(
     r"(?i)^(?:anonymous|unknown|user|admin(?:istrator)?|owner|author|автор|пользователь|root|guest|\d+|-)?$"
@@ -108,12 +109,11 @@ def _read(document: Any, raw: ModuleType, path: Path) -> BookText:
     pieces = list(joined(blocks_of))
     starts = chapter_starts(pieces, _outline(document, raw, texts), body)
     metadata: dict[str, str] = document.get_metadata_dict()
-    title = _title(metadata, path)
     return BookText(
         format="pdf",
         sections=tuple(sections(pieces, starts)),
-        title=title,
-        authors=_authors(metadata) if title else (),  # a program that made the title up made up the author as well
+        title=_title(metadata, path),
+        authors=_authors(metadata),
         language=_language(document, raw),
         warnings=warnings,
     )
@@ -160,7 +160,7 @@ def _page_text(document: Any, raw: ModuleType, number: int) -> _PageText:
 def _words(page: Any, text_page: Any, raw: ModuleType) -> dict[int, list[Word]]:
     """The words of a page with their places: `left`, `right` and `y` along and across the lines they stand in.
 
-    One call gets all the text, four or five more each word: calls into PDFium are what takes the time here.
+    Calls into PDFium are what takes the time here: one gets all the text, each word takes four more.
     """
     text = _characters(text_page, raw)
     page_box = _box(page, raw)

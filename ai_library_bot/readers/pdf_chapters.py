@@ -171,7 +171,7 @@ def _heading_style(piece: Piece, body: float) -> _Style | None:
     rank = 0 if named and named["part"] else 1
     if block.size >= _LARGER * body and not text.endswith((",", ";")):
         return _Style(rank, -round(block.size), named is not None)
-    if named and (block.bold or block.centered or text.isupper()) and not _UNFINISHED.search(text):
+    if named and (block.bold or block.centered or text.isupper()) and not _UNFINISHED.search(text, named.end()):
         return _Style(rank, -round(body), named=True)
     return None
 

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import takewhile
 from typing import Literal, NamedTuple
 
-from ai_library_bot.readers.pdf_layout import Row
+from ai_library_bot.readers.pdf_lines import Row
 from ai_library_bot.text import fold
 
 _EDGE_ROWS = 3  # running lines are looked for in so many rows at the top and at the bottom of a page
 _ENOUGH_PAGES = 3  # a line that stands on fewer pages is no running line, unless the file has fewer
-_SPREAD = 4  # a running line stands on one in so many pages at least, from its first to its last
 _MANY_PAGES = 0.2  # the share of pages
 _PLACE = 2.0  # lines at heights that differ by less, in points, stand in the same place
 _HEADING_SIZE = 1.2  # a line this much larger than the text is a heading, even if its number counts like pages
@@ -35,11 +34,10 @@ class Page(NamedTuple):
 
 
 class _Form(NamedTuple):
-    """What a line says; if it `counts`, with one of its numbers given as the distance from the page's number."""
+    """What a line says, perhaps with one of its numbers given as the distance from the page's number."""
 
     edge: Edge
     text: str
-    counts: bool = False
 
 
 class _Line(NamedTuple):
@@ -63,20 +61,17 @@ def without_running_lines(pages: Sequence[Page]) -> list[Page]:
     """The pages without the lines that repeat at their edges.
 
     A line repeats when it is the same on several pages, but perhaps for one number that rises as the pages do; left
-    and right pages may differ. It is dropped if it counts pages, stands on many, or stands where such lines usually
-    do; there a lone line goes too that stands only once, as a short chapter's title. What repeats elsewhere, as the
-    title over the pages of a long table, is text.
+    and right pages may differ. It is dropped if it stands on many pages, or where such lines usually stand; there a
+    lone line goes too that stands only once, as a short chapter's title. What repeats elsewhere, as the title over the
+    pages of a long table, is text.
     """
     body = body_size(pages)
-    edges = [(page.number, _lines(page, edge, body)) for page in pages for edge in _EDGES]
-    seen: defaultdict[_Form, list[int]] = defaultdict(list)
-    for number, lines in edges:
-        for form in set().union(*(line.forms for line in lines)):
-            seen[form].append(number)
+    edges = [_lines(page, edge, body) for page in pages for edge in _EDGES]
+    seen = Counter(form for lines in edges for form in set().union(*(line.forms for line in lines)))
     enough, many = max(2, min(_ENOUGH_PAGES, len(pages))), _MANY_PAGES * len(pages)
-    repeated = {form: on for form, on in seen.items() if len(on) >= enough and on[-1] - on[0] < _SPREAD * len(on)}
-    dropped = {form for form, on in repeated.items() if form.counts or len(on) >= many}
-    places = Counter(line.place for _, lines in edges for line in lines if not line.forms.isdisjoint(repeated))
+    repeated = {form for form, on in seen.items() if on >= enough}
+    dropped = {form for form in repeated if seen[form] >= many}
+    places = Counter(line.place for lines in edges for line in lines if not line.forms.isdisjoint(repeated))
     usual = {place for place, count in places.items() if count >= max(enough, many)}
 
     def runs(line: _Line) -> bool:
@@ -113,7 +108,7 @@ def _forms(row: Row, edge: Edge, page: int, body: float) -> Iterator[_Form]:
     if row.size <= _HEADING_SIZE * body:
         for match in _NUMBER.finditer(text):
             shift = _value(match.group()) - page
-            yield _Form(edge, f"{text[: match.start()]}<{shift}>{text[match.end() :]}", counts=True)
+            yield _Form(edge, f"{text[: match.start()]}<{shift}>{text[match.end() :]}")
 
 
 def _value(number: str) -> int:

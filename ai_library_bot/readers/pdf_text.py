@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
 
-from ai_library_bot.readers.pdf_layout import Block, ends_sentence, starts_item
+from ai_library_bot.readers.pdf_blocks import Block, ends_sentence, starts_item
 from ai_library_bot.text import one_line
 from ai_library_bot.types import Section
 
@@ -17,7 +17,8 @@ _SAME_SIZE = 0.05
 _WORD_CHARACTERS = 60  # of a word before a hyphen are looked at
 _BETWEEN_BLOCKS = "\n\n"
 
-_HYPHEN_END = re.compile(r"(\w[\w-]*)[-\u00ad\u2010]$")
+_SOFT_HYPHEN = "\u00ad"
+_HYPHEN_END = re.compile(r"(\w[\w-]*)[-\u2010]$")
 _DASH_END = re.compile(r"\S[–—]$")
 _FIRST_WORD = re.compile(r"\w+")
 _WORD = re.compile(r"\w+(?:-\w+)*")
@@ -117,7 +118,8 @@ def _text(block: Block, words: set[str]) -> tuple[str, list[int]]:
     """The block's text, and where in it each of its lines starts."""
     text = ""
     starts: list[int] = []
-    for line in map(one_line, block.lines):
+    for line in block.lines:
+        line = one_line(f"{line[:-1]}-" if line.endswith(_SOFT_HYPHEN) else line)
         if text and line:
             text = _before(line, text, words) if block.kind == "paragraph" else f"{text}\n"
         starts.append(len(text))

@@ -11,7 +11,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
@@ -38,6 +38,7 @@ ENVIRONMENT = frozenset(
 )
 
 _AHEAD = 4  # books read and not yet asked for, per worker: enough to work on beside one slow book
+_SLICE_SECONDS = 0.2  # a Ctrl-C in the instant before a wait is heard only after it: no wait may be long
 _ANSWER_BYTES = 256 * 1024**2
 _OUT_OF_TIME = {-getattr(signal, name) for name in ("SIGALRM", "SIGXCPU") if hasattr(signal, name)}
 
@@ -90,6 +91,8 @@ class ReaderPool:
                 if not ahead:
                     return
                 path, future = ahead.popleft()
+                while not future.done():
+                    wait([future], _SLICE_SECONDS)
                 yield path, future.result()
         finally:
             for _, future in ahead:

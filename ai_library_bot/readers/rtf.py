@@ -87,7 +87,7 @@ def read(path: Path) -> BookText:
     """The book in an RTF file. Raises UnreadableBook for a file that is none."""
     data = path.read_bytes()
     if not data.lstrip().startswith(b"{\\rtf"):
-        raise UnreadableBook("not_rtf", path=str(path))
+        raise UnreadableBook("broken_document", path=str(path), kind="RTF")
     document = _Document(data.decode("latin-1"))
     return BookText(
         format="rtf",
@@ -159,6 +159,7 @@ class _Document:
                 self._add(bytes.fromhex(token["byte"]))
             elif text := token["text"]:
                 self._add(text.encode("latin-1"))
+        self._flush()
         self._end_paragraph()
         self._open("")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import lru_cache
+from itertools import islice
 
 from lxml import etree
 
@@ -15,6 +16,8 @@ from ai_library_bot.types import Section
 Heading = tuple[str, ...]
 
 _BREAK = "\u2028"  # a line break that the book means; `clean` makes it "\n"
+_FIRST_LINES = 200  # of a poem, by which its layout is told
+_SOURCE_SPACE = " \t\r\n"
 _MAX_HEADING = 300  # characters; a longer "heading" is a paragraph in large letters
 _MAX_SUBTITLED = 120
 _MAX_VERSE_LINE = 75
@@ -47,7 +50,7 @@ _ROLES = {
 _NAMED_ROLES = {
     name: role
     for role, names in {
-        "ignored": "pagebreak doc-pagebreak pagenum pageno page-number pagenumber page_number",
+        "ignored": "pagebreak doc-pagebreak pagenum pageno page-number pagenumber page_number pg-boilerplate",
         "verse": "verse poem poetry song hymn lyrics z3998:verse z3998:poem z3998:song z3998:hymn z3998:lyrics",
         "stanza": "stanza",
         "subtitle": "bridgehead subtitle subheading se:bridgehead doc-subtitle",
@@ -83,7 +86,7 @@ def _has_bare_lines(verse: etree._Element) -> bool:
     """Whether the paragraphs of a poem are its lines, as nothing below them is."""
     return not any(
         _ROLES.get(local(child.tag)) in ("break", "pre", "line") or _named_role(names_of(child)) == "stanza"
-        for child in verse.iterdescendants(etree.Element)
+        for child in islice(verse.iterdescendants(etree.Element), _FIRST_LINES)
     )
 
 
@@ -200,9 +203,7 @@ class _Walker:
                 self._border()
                 self._groups.append(role)
                 if role == "list":
-                    start = element.get("start", "1")
-                    numbered = local(element.tag) == "ol"
-                    self._numbers.append((int(start) if start.isdecimal() else 1) if numbered else None)
+                    self._numbers.append(_first_number(element))
         return role
 
     def _close(self, role: str, element: etree._Element) -> None:
@@ -237,15 +238,11 @@ class _Walker:
     def _border(self) -> None:
         if not self._groups:
             self._end_block()
-        elif not self._at_border(mark := _BORDERS[self._groups[-1]]):
-            self._pieces.append(mark)
-
-    def _at_border(self, mark: str) -> bool:
-        """Whether nothing but white space of the source has come since the last `mark`."""
-        for piece in reversed(self._pieces):
-            if text := piece.strip(" \t\r\n"):
-                return text.endswith(mark)
-        return True
+        else:
+            while self._pieces and not self._pieces[-1].strip(_SOURCE_SPACE):
+                self._pieces.pop()
+            if self._pieces and not self._pieces[-1].rstrip(_SOURCE_SPACE).endswith(_BREAK):
+                self._pieces.append(_BORDERS[self._groups[-1]])
 
     def _end_block(self) -> None:
         text = clean("".join(self._pieces).replace("\n", " ")) if self._pieces else ""
@@ -257,12 +254,15 @@ class _Walker:
             for block in text.split("\n\n"):
                 if "\n" in block and not group and not self._verses and not _reads_as_verse(block):
                     block = block.replace("\n", " ")
-                self._blocks.append(block)
-            self._under_heading = False
-            self._blocks += self._notes
+                self._add_blocks(block)
+            self._add_blocks(*self._notes)
             self._notes.clear()
         if self._next_chapter is not None:
             self._begin_chapter(self._next_chapter)
+
+    def _add_blocks(self, *blocks: str) -> None:
+        self._blocks += blocks
+        self._under_heading = False
 
     def _reach(self, chapter: Heading) -> None:
         """A chapter of the table of contents begins here; amid a block, it begins behind it."""
@@ -281,7 +281,7 @@ class _Walker:
 
     def _begin_section(self, level: int, title: str) -> None:
         if len(title) > _MAX_HEADING:
-            self._blocks.append(title)
+            self._add_blocks(title)
             return
         if not any(map(str.isalnum, title)):
             return
@@ -308,7 +308,7 @@ class _Walker:
         heading = self._headings[-1][1] if self._headings else self._path[-1]
         joined = join_heading([heading, title])
         if len(joined) > _MAX_SUBTITLED:
-            self._blocks.append(title)
+            self._add_blocks(title)
         elif self._headings:
             self._headings[-1] = (self._headings[-1][0], joined)
         else:
@@ -333,7 +333,16 @@ def _is_layout(element: etree._Element) -> bool:
 
 
 def _without_mark(note: str, mark: str) -> str:
-    return re.sub(rf"^[\[({{]?{re.escape(mark)}[\])}}]?[.:)]?\s+", "", note)
+    first, _, rest = note.partition(" ")
+    return rest if first.strip("[](){}.:") == mark else note
+
+
+def _first_number(items: etree._Element) -> int | None:
+    """The number of a list's first item; None for bullets."""
+    if local(items.tag) != "ol":
+        return None
+    start = items.get("start", "")
+    return int(start) if re.fullmatch(r"\d{1,6}", start) else 1
 
 
 def _follows_term(entry: etree._Element) -> bool:

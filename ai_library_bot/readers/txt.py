@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from ai_library_bot.readers import front_matter, headings, paragraphs
+from ai_library_bot.readers import front_matter, gutenberg, headings, paragraphs
 from ai_library_bot.readers.decode import decode
 from ai_library_bot.text import clean, one_line
 from ai_library_bot.types import BookText, Section
@@ -17,14 +17,9 @@ from ai_library_bot.types import BookText, Section
 _NUMERIC_REFERENCE = re.compile(r"&#(?:\d{2,5}|x[0-9a-fA-F]{2,4});")  # left over by converters
 _LINE_END = re.compile(r"\r\n?|[\n\x0b\x0c\x85\u2028\u2029]")
 _HYPHENATED_WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
-_GUTENBERG_START = re.compile(r"\*{3}\s*START OF TH(?:E|IS) PROJECT GUTENBERG.*?\*{3}", re.DOTALL)
-_GUTENBERG_END = re.compile(
-    r"\*{3}\s*END OF TH(?:E|IS) PROJECT GUTENBERG|^End of (?:the )?Project Gutenberg", re.MULTILINE
-)
-
 _LICENCE_FIELDS = 60  # lines of a Gutenberg header in which it names the book
 
-_MARKS = (re.compile(r"\s?\[(\d{1,3})\]"), re.compile(r"\s?\{(\d{1,3})\}"))
+_MARKS = (re.compile(r"\[(\d{1,3})\]"), re.compile(r"\{(\d{1,3})\}"))
 _ENTRY = re.compile(r"[\[{(]?(\d{1,3})[\]}).]*(?:\s+(\S.*))?", re.DOTALL)
 _MOST = 0.8
 
@@ -44,7 +39,10 @@ def book_of(text: str, book_format: str) -> BookText:
     text = _NUMERIC_REFERENCE.sub(lambda reference: html.unescape(reference[0]), text)
     licence, text = _without_licence(text)
     lines = _LINE_END.split(text.replace("\t", "    "))
-    front = front_matter.fields(_LINE_END.split(licence)[:_LICENCE_FIELDS]) or front_matter.read(lines)
+    said = front_matter.fields(_LINE_END.split(licence)[:_LICENCE_FIELDS])
+    front = said._replace(lines=0) if said else front_matter.read(lines)
+    if not any(line.strip() for line in lines[front.lines :]):
+        front = front_matter.Front()  # a title alone is the text
     lines = lines[front.lines :]
     layout = paragraphs.measure(lines)
     found = headings.find(lines, wrapped=layout.wrapped)
@@ -69,10 +67,10 @@ def book_of(text: str, book_format: str) -> BookText:
 
 def _without_licence(text: str) -> tuple[str, str]:
     """What Project Gutenberg puts before the book, and the book."""
-    start = _GUTENBERG_START.search(text)
+    start = gutenberg.START.search(text)
     if start is None:
         return "", text
-    end = _GUTENBERG_END.search(text, start.end())
+    end = gutenberg.END.search(text, start.end())
     return text[: start.start()], text[start.end() : end.start() if end else None]
 
 
@@ -90,10 +88,10 @@ def _with_notes_in_place(chapters: list[Chapter]) -> list[Chapter]:
     """The chapters with each note of "Notes" at the end behind the block that refers to it as [3] or {3}."""
     for index, (path, blocks) in enumerate(chapters):
         notes = _entries(blocks) if path and headings.is_notes(path[-1]) else {}
-        others = [*chapters[:index], *chapters[index + 1 :]]
-        for mark in _MARKS:
+        for mark in _MARKS if notes else ():
+            others = [*chapters[:index], *chapters[index + 1 :]]
             found = {number for chapter in others for block in chapter.blocks for number in mark.findall(block)}
-            if notes and len(found & notes.keys()) >= _MOST * len(notes):
+            if len(found & notes.keys()) >= _MOST * len(notes):
                 chapters = [Chapter(path, list(_annotated(blocks, mark, notes))) for path, blocks in chapters]
                 chapters[index] = Chapter(
                     path, [f"[{number}] {notes[number]}" for number in notes if number not in found]
@@ -119,5 +117,8 @@ def _entries(blocks: list[str]) -> dict[str, str]:
 
 def _annotated(blocks: list[str], mark: re.Pattern[str], notes: dict[str, str]) -> Iterator[str]:
     for block in blocks:
-        yield mark.sub(lambda found: "" if found[1] in notes else found[0], block)
-        yield from (f"[{number}] {notes[number]}" for number in mark.findall(block) if number in notes)
+        numbers = [number for number in mark.findall(block) if number in notes]
+        if numbers:
+            block = re.sub(rf"\s?{mark.pattern}", lambda found: "" if found[1] in notes else found[0], block)
+        yield block
+        yield from (f"[{number}] {notes[number]}" for number in numbers)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ai_library_bot.errors import BadData
+from ai_library_bot.errors import BadData, CannotWrite
 from ai_library_bot.index import catalogue, disk
 from ai_library_bot.types import Book
 
@@ -68,6 +69,15 @@ def test_a_catalogue_linked_from_the_parent_is_replaced(tmp_path: Path) -> None:
     catalogue.write(tmp_path, [])
     assert catalogue.read(tmp_path) == ()
     assert catalogue.read(tmp_path / "parent") == (BOOK,)
+
+
+def test_a_full_disk_is_said_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(path: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(disk, "sync_file", fail)
+    with pytest.raises(CannotWrite):
+        catalogue.write(tmp_path, [BOOK])
 
 
 @pytest.mark.parametrize("line", ["{", "[]", "7", '{"id": "b3f2"}', '{"path": 7}', '"é"'])

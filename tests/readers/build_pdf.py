@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+ASTRAL = "𝑥"
+"""The one character beyond U+FFFF that the fonts have."""
+_ASTRAL_CODE = "\uf8ff"
+
 WIDTH, HEIGHT = 400, 600
 """The size of every page, in points."""
 
@@ -127,9 +131,10 @@ class _File:
 
 def _font(file: _File, name: str) -> bytes:
     """A font without glyphs whose codes are UTF-16: enough to take the text out again."""
-    ranges = [f"<{high:02X}00> <{high:02X}FF> <{high:02X}00>" for high in range(256)]
-    parts = [ranges[start : start + 100] for start in range(0, 256, 100)]
+    ranges = [f"<{high:02X}00> <{high:02X}FF> <{high:02X}00>" for high in range(256) if high != ord(_ASTRAL_CODE) >> 8]
+    parts = [ranges[start : start + 100] for start in range(0, len(ranges), 100)]
     mapping = "\n".join(f"{len(part)} beginbfrange\n" + "\n".join(part) + "\nendbfrange" for part in parts)
+    mapping += f"\n1 beginbfchar\n<{_utf_16(_ASTRAL_CODE)}> <{_utf_16(ASTRAL)}>\nendbfchar"
     to_unicode = file.add(
         b"<<",
         b"/CIDInit /ProcSet findresource begin 12 dict begin begincmap /CMapType 2 def\n"
@@ -151,7 +156,7 @@ def _font(file: _File, name: str) -> bytes:
 
 def _drawn(text: Text) -> bytes:
     turn = "0 1 -1 0" if text.upwards else "1 0 0 1"
-    code = text.text.encode("utf-16-be").hex()
+    code = _utf_16(text.text.replace(ASTRAL, _ASTRAL_CODE))
     return f"BT /F{int(text.bold)} {text.size} Tf {turn} {text.x} {HEIGHT - text.y} Tm <{code}> Tj ET".encode()
 
 
@@ -179,7 +184,11 @@ def _marks(file: _File, marks: Sequence[Mark], parent: int, pages: Sequence[int]
 
 
 def _string(text: str) -> str:
-    return f"<FEFF{text.encode('utf-16-be').hex()}>"
+    return f"<FEFF{_utf_16(text)}>"
+
+
+def _utf_16(text: str) -> str:
+    return text.encode("utf-16-be").hex()
 
 
 def _references(numbers: Sequence[int]) -> str:

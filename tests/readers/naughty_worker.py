@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import threading
 from pathlib import Path
@@ -52,7 +53,8 @@ def read(path: Path) -> BookText:
             import resource
 
             names = ("RLIMIT_AS", "RLIMIT_FSIZE", "RLIMIT_NOFILE", "RLIMIT_CORE", "RLIMIT_CPU")
-            return book(json.dumps({name: resource.getrlimit(getattr(resource, name))[0] for name in names}))
+            limits = {name: resource.getrlimit(getattr(resource, name))[0] for name in names}
+            return book(json.dumps(limits | {"seconds left": signal.alarm(0)}))
         case "process":
             return book(str(os.getpid()))
     return book(path.name)

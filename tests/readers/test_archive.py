@@ -93,6 +93,12 @@ def test_a_bomb_that_lies_about_its_size_is_refused(tmp_path: Path) -> None:
     assert reason(path) in ("archive_broken", "archive_too_large")
 
 
+def test_a_huge_entry_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archive, "MAX_ENTRY_BYTES", 1000)
+    assert len(Archive(build.archive(tmp_path / "a.zip", {"a": bytes(1000)})).read("a")) == 1000
+    assert reason(build.archive(tmp_path / "b.zip", {"a": bytes(1001)})) == "archive_too_large"
+
+
 def test_many_entries_share_one_budget(tmp_path: Path) -> None:
     opened = Archive(build.archive(tmp_path / "a.zip", {"a": bytes(archive.FREE_BYTES // 2), "b": "1"}))
     for _ in range(2):

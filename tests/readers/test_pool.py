@@ -147,6 +147,7 @@ def test_a_worker_has_narrow_limits(pool: ReaderPool) -> None:
     assert limits["RLIMIT_NOFILE"] <= worker.OPEN_FILES
     assert limits["RLIMIT_FSIZE"] <= worker.FILE_BYTES
     assert 0 < limits["RLIMIT_CPU"] <= worker.BOOK_SECONDS + 10
+    assert worker.BOOK_SECONDS < limits["seconds left"] <= worker.BOOK_SECONDS + 10
     if sys.platform == "linux":
         assert limits["RLIMIT_AS"] == worker.MEMORY_BYTES
 
@@ -186,6 +187,14 @@ def test_leaving_the_block_ends_every_worker_at_once() -> None:
             processes.append(int(book.title))
             break
     assert not any(map(is_running, processes))
+
+
+@on_posix
+def test_ctrl_c_is_no_business_of_a_worker() -> None:
+    with ReaderPool(1, command=NAUGHTY) as pool:
+        process = title(pool, "process")
+        os.kill(int(process), signal.SIGINT)
+        assert title(pool, "process") == process
 
 
 @on_posix

@@ -15,7 +15,7 @@ from ai_library_bot.readers.pool import COMMAND
 from ai_library_bot.readers.worker import READY, decode, encode
 from ai_library_bot.types import BookText, Section
 
-ANYTHING = st.text(st.characters(exclude_categories=()), max_size=20)
+ANYTHING = st.text(st.characters() | st.characters(categories=["Cs"]), max_size=20)
 SECTIONS = st.builds(
     Section,
     heading=st.lists(ANYTHING, max_size=3).map(tuple),

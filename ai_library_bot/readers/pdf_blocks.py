@@ -1,40 +1,32 @@
-"""One page of a PDF: from words and where they stand to blocks in reading order. Pure functions, no PDF needed.
+"""A column of a PDF's page: from its lines to paragraphs, verse, tables and notes.
 
-    words ── rows() ──> rows ── columns() ──> columns of rows ── blocks() ──> paragraphs, verse, tables, notes
-
-Lengths are in points; `y` is a baseline's distance from the top of the page, so it grows downwards. Limits named
-`..._EM` are in units of the type's size. They were chosen on annual reports, manuals, articles and books.
+Pure functions; units as in `pdf_lines`.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from statistics import median
 from typing import Literal, NamedTuple
 
-_SAME_BASELINE_EM = 0.3
-_GUTTER_EM = 0.8  # the least white space between two columns of text
+from ai_library_bot.readers.pdf_lines import RAISED, Row, Word
+
 _CELL_GAP_EM = 1.2  # the least white space between two cells of a table
-_INDENT_EM = 0.7
+_SIGN_GAP_EM = 0.5  # the same before a currency sign that follows a number
+_INDENT_EM = 0.7  # a line set in less is not set in
 _WIDE_LEADING = 1.35  # a step to the next line this many times the usual one sets paragraphs apart
 _SMALLER = 0.93  # notes are set in type at most this share of the size of the text
-_RAISED = 0.8  # note marks and exponents are at most this share of the size of their line
 _FILL_SLACK_EM = 1.5  # how much room a full line may leave at its end
-_COLUMN_ROWS = 4  # fewer rows side by side are no columns
-_PROSE_CHARACTERS = 20
 _TABLE_LOOSE_ROWS = 3  # rows of one cell that may stand between two rows of a table
-_INITIAL = 1.8  # an initial is at least this many times the size of the text beside it
-_RAISED_ROOM_EM = 0.35  # and so near to a word of that line
-_PROSE_LETTERS = 0.6
-_GUTTERS_TRIED = 8
-_EDGE = 0.15  # the outer part of a column's width, on either side
+_HEADER_INDENT = 0.15  # of the column's width; a line set in further above a table is its header
 _FULL_SHARE = 0.8  # a line this wide may be the full line of a paragraph
 _TABLE_STEP = 3.0  # rows further apart than this many lines are not of one table
-_JUSTIFIED_SHARE = 0.3  # of the lines of a column
+_JUSTIFIED_SHARE = 0.3  # so many of a column's lines end at its right edge, if it is justified
+_JUSTIFIED_LINES = 4  # and at least so many
 _LABEL_SHIFT = 20.0  # points that the second line of a label may be set in
 _VERSE_SHARE = 0.6  # of the lines of a block; if so many end on purpose, all line breaks stay
 
@@ -47,9 +39,9 @@ _BULLET = re.compile(r"(?:[•◦‣▪■□●○\uf0b7]|\(?(?:\d{1,3}|[a-z]|[
 _RULE = re.compile(r"[_=–—-]{3,}")
 _LEADERS = re.compile(r"\s*(?:[.·…_]\s?){4,}\s*")
 _LEFT_OF_NUMBER = re.compile(r"[$€£¥₽(]{1,3}|US\$")
+_NUMBER_END = re.compile(r"[\d)%—]$")
 _RIGHT_OF_NUMBER = re.compile(r"[)%]{1,3}")
 _SENTENCE_END = re.compile(r"""[.!?…:;]["'”’»)\]]*\d{0,3}$""")
-_LETTER = re.compile(r"[^\W\d_]")
 
 
 def ends_sentence(line: str) -> bool:
@@ -59,36 +51,6 @@ def ends_sentence(line: str) -> bool:
 def starts_item(line: str) -> bool:
     """Whether the line begins an item of a list."""
     return _BULLET.match(line) is not None
-
-
-class Word(NamedTuple):
-    text: str
-    left: float
-    right: float
-    y: float
-    size: float
-    bold: bool = False
-
-
-class Row(NamedTuple):
-    """Words on one baseline, from left to right."""
-
-    words: tuple[Word, ...]
-    y: float
-    size: float
-    bold: bool
-
-    @property
-    def left(self) -> float:
-        return self.words[0].left
-
-    @property
-    def right(self) -> float:
-        return self.words[-1].right
-
-    @property
-    def text(self) -> str:
-        return " ".join(word.text for word in self.words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,157 +71,6 @@ class Block:
     first: bool = False
     open: bool = False
     note: bool = False
-
-
-def rows(words: Iterable[Word]) -> list[Row]:
-    """The words of a page as rows from top to bottom. Raised note marks and exponents stay in their line."""
-    groups: list[list[Word]] = []
-    for word in sorted(words, key=lambda word: (word.y, word.left)):
-        if groups and word.y - groups[-1][0].y <= _SAME_BASELINE_EM * max(word.size, groups[-1][0].size):
-            groups[-1].append(word)
-        else:
-            groups.append([word])
-    found: list[Row] = []
-    raised: list[Word] = []
-    for index, group in enumerate(groups):
-        if index + 1 < len(groups) and _is_raised(group, groups[index + 1]):
-            raised += group
-        else:
-            found.append(_row([*group, *raised]))
-            raised = []
-    return _with_initials(found)
-
-
-def _with_initials(page: list[Row]) -> list[Row]:
-    """The rows with each initial that is several lines high before the first of these lines."""
-    for index, row in enumerate(page):
-        initial = row.words[0]
-        if len(initial.text) > 2 or not initial.text[-1].isalpha():
-            continue
-        beside = next((i for i in range(max(0, index - 6), index + 1) if _is_beside(page[i], initial)), None)
-        if beside is None:
-            continue
-        page[index] = _row(row.words[1:]) if len(row.words) > 1 else row._replace(words=())
-        first, *rest = (word for word in page[beside].words if word is not initial)
-        joined = first.left - initial.right < _SAME_BASELINE_EM * first.size
-        word = first._replace(text=f"{initial.text}{'' if joined else ' '}{first.text}")
-        page[beside] = _row([word, *rest])
-    return [row for row in page if row.words]
-
-
-def _is_beside(row: Row, initial: Word) -> bool:
-    """Whether the row is a line of text to the right of the initial."""
-    words = [word for word in row.words if word is not initial]
-    return bool(words) and (
-        initial.size >= _INITIAL * words[0].size
-        and initial.y - initial.size < row.y
-        and 0 <= words[0].left - initial.right + 0.2 * initial.size < 0.4 * initial.size
-    )
-
-
-def _row(words: Iterable[Word]) -> Row:
-    ordered = tuple(sorted(words, key=lambda word: (word.left, word.right, word.text)))
-    sizes: Counter[float] = Counter()
-    bold = letters = 0
-    for word in ordered:
-        sizes[word.size] += len(word.text)
-        letters += len(word.text)
-        bold += len(word.text) * word.bold
-    size = max(sizes, key=lambda size: (sizes[size], size))
-    y = median(word.y for word in ordered if word.size == size)
-    return Row(ordered, y, size, bold * 10 > letters * 9)
-
-
-def _is_raised(group: Sequence[Word], line: Sequence[Word]) -> bool:
-    """Whether the words are small ones that hang on the words of the line just below their baseline."""
-    size = max(word.size for word in line)
-    if line[0].y - group[0].y > size or any(word.size > _RAISED * size for word in group):
-        return False
-    room = _RAISED_ROOM_EM * size
-    return all(
-        any(
-            -room < word.left - other.right < room or -room < other.left - word.right < room
-            for other in line
-            if other.size == size
-        )
-        for word in group
-    )
-
-
-def columns(page: Sequence[Row]) -> Iterator[list[Row]]:
-    """The rows in reading order, parted where text stands in columns side by side; what crosses them stays between."""
-    gutter = _gutter(page) if len(page) >= _COLUMN_ROWS else None
-    if gutter is None:
-        if page:
-            yield list(page)
-        return
-    start, end, x = gutter
-    yield from columns(page[:start])
-    for side in _sides(page[start:end], x):
-        yield from columns(side)
-    yield from columns(page[end:])
-
-
-def _gutter(page: Sequence[Row]) -> tuple[int, int, float] | None:
-    """The longest run of rows (start, end) that a gutter at x parts into two sides of prose."""
-    left, right = min(row.left for row in page), max(row.right for row in page)
-    inner_left, inner_right = left + _EDGE * (right - left), right - _EDGE * (right - left)
-    starts: Counter[int] = Counter()
-    for row in page:
-        free = left
-        for word in row.words:
-            if word.left - free >= _GUTTER_EM * row.size and inner_left < word.left < inner_right:
-                starts[round(word.left)] += 1
-            free = word.right
-    best: tuple[int, int, float] | None = None
-    for start, _ in starts.most_common(_GUTTERS_TRIED):
-        if starts[start - 1] + starts[start] + starts[start + 1] < _COLUMN_ROWS:
-            break
-        x = start - 1.5
-        for first, last in _runs([not _crosses(row, x) for row in page]):
-            if best and last - first <= best[1] - best[0]:
-                continue
-            if all(_is_prose(side) for side in _sides(page[first:last], x)):
-                best = first, last, x
-    return best
-
-
-def _crosses(row: Row, x: float) -> bool:
-    """Whether a word of the row stands in the gutter that ends at x."""
-    gutter = x + 1 - _GUTTER_EM * row.size
-    return any(word.right > gutter and word.left < x for word in row.words)
-
-
-def _runs(flags: Sequence[bool]) -> Iterator[tuple[int, int]]:
-    """The `(start, end)` of each run of true flags."""
-    start = None
-    for index, flag in enumerate([*flags, False]):
-        if flag and start is None:
-            start = index
-        elif not flag and start is not None:
-            yield start, index
-            start = None
-
-
-def _sides(page: Sequence[Row], x: float) -> tuple[list[Row], list[Row]]:
-    """The rows' halves left and right of x."""
-    lefts = [_row(words) for row in page if (words := [word for word in row.words if word.left < x])]
-    rights = [_row(words) for row in page if (words := [word for word in row.words if word.left >= x])]
-    return lefts, rights
-
-
-def _is_prose(side: Sequence[Row]) -> bool:
-    """Whether the rows are lines of a column of text and not cells of a table."""
-    if len(side) < _COLUMN_ROWS:
-        return False
-    texts = [row.text for row in side]
-    if median(map(len, texts)) < _PROSE_CHARACTERS:
-        return False
-    text = "".join(texts).replace(" ", "")
-    if sum(map(str.isalpha, text)) < _PROSE_LETTERS * len(text):
-        return False
-    extent = max(row.right for row in side) - min(row.left for row in side)
-    return median(row.right - row.left for row in side) >= extent / 2
 
 
 def blocks(column: Sequence[Row], body: float) -> Iterator[Block]:
@@ -301,7 +112,7 @@ def _right_edge(column: Sequence[Row]) -> float:
     """Where full lines end: where many lines do, else where the longest one does."""
     ends = Counter(round(row.right) for row in column)
     common, _ = ends.most_common(1)[0]
-    if sum(ends[common + shift] for shift in (-1, 0, 1)) >= max(_COLUMN_ROWS, _JUSTIFIED_SHARE * len(column)):
+    if sum(ends[common + shift] for shift in (-1, 0, 1)) >= max(_JUSTIFIED_LINES, _JUSTIFIED_SHARE * len(column)):
         return float(common)
     return max(row.right for row in column)
 
@@ -315,9 +126,7 @@ def _cells(row: Row) -> list[_Cell]:
     """The row's text, parted at wide gaps and at leaders ("Contents . . . . 7")."""
     parts: list[list[Word]] = [[row.words[0]]]
     for previous, word in pairwise(row.words):
-        if word.left - previous.right > _CELL_GAP_EM * row.size and not (
-            _LEFT_OF_NUMBER.fullmatch(previous.text) or _RIGHT_OF_NUMBER.fullmatch(word.text)
-        ):
+        if _parts_cells(previous, word, row.size):
             parts.append([word])
         else:
             parts[-1].append(word)
@@ -326,6 +135,18 @@ def _cells(row: Row) -> list[_Cell]:
         text = " ".join(word.text for word in part)
         cells += [_Cell(piece, part[0].left) for piece in _LEADERS.split(text) if piece]
     return cells or [_Cell(row.text, row.left)]
+
+
+def _parts_cells(word: Word, following: Word, size: float) -> bool:
+    """Whether a cell ends between the words. Currency and percent signs and brackets stay with their number."""
+    gap = following.left - word.right
+    if gap <= _SIGN_GAP_EM * size:
+        return False
+    if _LEFT_OF_NUMBER.fullmatch(word.text) or _RIGHT_OF_NUMBER.fullmatch(following.text):
+        return False
+    if _LEFT_OF_NUMBER.fullmatch(following.text) and _NUMBER_END.search(word.text):
+        return True
+    return gap > _CELL_GAP_EM * size
 
 
 def _is_table_row(cells: Sequence[_Cell]) -> bool:
@@ -355,7 +176,7 @@ def _tables(column: Sequence[Row], cells: Sequence[Sequence[_Cell]], leading: fl
             while (
                 start > free_from
                 and column[start].y - column[start - 1].y <= _WIDE_LEADING * leading
-                and column[start - 1].left > left + _EDGE * (right - left)
+                and column[start - 1].left > left + _HEADER_INDENT * (right - left)
             ):
                 start -= 1
             yield start, end
@@ -397,7 +218,7 @@ def _starts_block(lines: Sequence[Row], start: int, index: int, right: float, le
         return True
     if line.y - above.y > max(_WIDE_LEADING * leading, _WIDE_LEADING * line.size):
         return True
-    if starts_item(line.text) or (note and line.words[0].size <= _RAISED * line.size):
+    if starts_item(line.text) or (note and line.words[0].size <= RAISED * line.size):
         return True
     shift = line.left - above.left
     if shift > _INDENT_EM * line.size:  # a first line set in, unless the lines hang under the first one

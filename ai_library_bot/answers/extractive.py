@@ -1,0 +1,65 @@
+"""The writer that needs no model: it answers with the few sentences that hold most of what the question asks about."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from ai_library_bot.text import sentences, words
+from ai_library_bot.types import Claim, Draft, Hit, SearchResult
+
+_HITS_READ = 5
+_MOST_QUOTES = 3
+_SHORTEST = 4  # words; a shorter sentence answers nothing by itself
+_CARRIED_SHARE = 0.5  # of what the sentence before named: "He was born in 1856." after one about Tesla
+_PASSAGE_SHARE = 0.5  # how well the passage matches, against the best one
+_NEARLY_AS_GOOD = 0.75  # of the best sentence's score: what each further quote must reach
+
+
+class ExtractiveWriter:
+    """Quotes verbatim. `stem` gives a folded word's stem, as in `Term.stems`."""
+
+    name = "extractive"
+
+    def __init__(self, stem: Callable[[str], str]) -> None:
+        self._stem = stem
+
+    def write(self, found: SearchResult) -> Draft:
+        """At most three sentences of the best hits, the one that tells most first; none if there is none to quote."""
+        claims = tuple(
+            Claim(number, sentence.hit.passage.id, sentence.quote)
+            for number, sentence in enumerate(self._choose(found), start=1)
+        )
+        return Draft(" ".join(f"{claim.quote} [{claim.number}]" for claim in claims), claims)
+
+    def _choose(self, found: SearchResult) -> list[_Sentence]:
+        candidates = [sentence for hit in found[:_HITS_READ] for sentence in self._scored(hit, found)]
+        candidates.sort(key=lambda sentence: -sentence.score)
+        by_quote: dict[str, _Sentence] = {}
+        for sentence in candidates:
+            if sentence.score >= _NEARLY_AS_GOOD * candidates[0].score:
+                by_quote.setdefault(sentence.quote, sentence)
+        return list(by_quote.values())[:_MOST_QUOTES]
+
+    def _scored(self, hit: Hit, found: SearchResult) -> Iterator[_Sentence]:
+        """The sentences of a hit, each with the share of the question's weight that it holds, and a little more."""
+        all_weight = sum(term.weight for term in found.terms)
+        carried: set[str] = set()
+        for start, end in sentences(hit.passage.text):
+            quote = hit.passage.text[start:end]
+            stems = [self._stem(word.folded) for word in words(quote)]
+            named = {term.word for term in found.terms if not term.stems.isdisjoint(stems)}
+            weight = sum(
+                term.weight * (1 if term.word in named else _CARRIED_SHARE)
+                for term in found.terms
+                if term.word in named | carried
+            )
+            if len(stems) >= _SHORTEST and named:
+                yield _Sentence(hit, quote, weight / all_weight + _PASSAGE_SHARE * hit.score / found[0].score)
+            carried = named
+
+
+class _Sentence(NamedTuple):
+    hit: Hit
+    quote: str
+    score: float
