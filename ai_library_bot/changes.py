@@ -11,7 +11,7 @@ from ai_library_bot.readers import SUFFIXES, suffix_of
 from ai_library_bot.scan import Found, Shelf
 from ai_library_bot.types import Book, Failure, Skip
 
-MEGABYTE = 1_000_000
+_MEGABYTE = 1_000_000  # bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ def compare(
     shelf: Shelf,
     catalogue: Iterable[Book],
     known_failures: Mapping[Path, tuple[tuple[int, int], Failure]],
-    max_book_bytes: int,
+    max_book_mb: float,
     identify: Callable[[Found], str],
 ) -> Changes:
     """The changes from the catalogue to the shelf.
@@ -53,10 +53,12 @@ def compare(
     ids: dict[Path, str] = {}
     for file in shelf.found:
         before = by_path.get(file.path)
-        if failure := _refusal(file, known_failures.get(file.path), max_book_bytes):
+        if failure := _refusal(file, known_failures.get(file.path), max_book_mb):
             changes.failed.append((file, failure))
         elif suffix_of(file.path) not in SUFFIXES:
-            changes.skipped.append(Skip(file.path, "other_kind_of_book", {"suffix": suffix_of(file.path)}))
+            changes.skipped.append(
+                Skip(file.path, "other_kind_of_book", {"path": str(file.path), "suffix": suffix_of(file.path)})
+            )
         elif before and file.stamp == (before.size, before.modified_ns):
             ids[file.path] = before.id
         else:
@@ -77,7 +79,7 @@ def compare(
     for path, book_id in ids.items():
         known = by_id.get(book_id)
         if path != keepers[book_id]:
-            changes.skipped.append(Skip(path, "duplicate", {"of": str(keepers[book_id])}))
+            changes.skipped.append(Skip(path, "duplicate", {"path": str(path), "of": str(keepers[book_id])}))
         elif known is None:
             changes.to_read.append(ToRead(book_id, files[path], by_path.get(path)))
         elif known.path == path:
@@ -100,15 +102,12 @@ def failure_of(path: Path, error: UnreadableBook) -> Failure:
     return Failure(path, error.key, error.details, error.retry)
 
 
-def _refusal(file: Found, known: tuple[tuple[int, int], Failure] | None, max_book_bytes: int) -> Failure | None:
+def _refusal(file: Found, known: tuple[tuple[int, int], Failure] | None, max_book_mb: float) -> Failure | None:
     """Why the file is not even opened: it is too large, or has not changed since it could not be read."""
-    if file.size > max_book_bytes:
-        megabytes = round(file.size / MEGABYTE, 1)
-        return Failure(
-            file.path,
-            "too_large",
-            {"path": str(file.path), "size": megabytes, "limit": max_book_bytes / MEGABYTE},
-            False,
+    if file.size > max_book_mb * _MEGABYTE:
+        size = round(file.size / _MEGABYTE, 1)
+        return failure_of(
+            file.path, UnreadableBook("too_large", path=str(file.path), megabytes=size, limit=f"{max_book_mb:g}")
         )
     if known and known[0] == file.stamp and not known[1].retry:
         return known[1]

@@ -18,7 +18,7 @@ from ai_library_bot.index.generations import Generations, Writing
 from ai_library_bot.index.lexical import LEXICAL, PRIVATE_FILES, LexicalIndex, LexicalWriter
 from ai_library_bot.readers.pool import ReaderPool
 from ai_library_bot.scan import Found, Shelf, book_id, scan, settled_ns
-from ai_library_bot.types import Book, BookText, Failure, IngestReport, Progress
+from ai_library_bot.types import Book, BookText, IngestReport, Progress
 
 Listener = Callable[[Progress], None]
 
@@ -29,9 +29,9 @@ class Stopped(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What the settings say about books and generations; sizes in bytes and characters."""
+    """What the settings say about books and generations; sizes in megabytes and characters."""
 
-    max_book_bytes: int
+    max_book_mb: float
     min_passage_chars: int
     keep_generations: int
 
@@ -88,7 +88,7 @@ class _Run:
         """Brings the index in step with the shelf, and the record of failures with it."""
         known = failures.read(self._generations.folder)
         hashed = self._identify(len(shelf.found))
-        changes = compare(shelf, self._books.values(), known, self._rules.max_book_bytes, hashed)
+        changes = compare(shelf, self._books.values(), known, self._rules.max_book_mb, hashed)
         report = self.carry_out(changes, began)
         elsewhere = {path: entry for path, entry in known.items() if not shelf.covers(path)}
         here = {file.path: (file.stamp, failure) for file, failure in changes.failed}

@@ -156,7 +156,7 @@ class Library:
         """What is set up and what is not."""
         from ai_library_bot.doctor import checks
 
-        return tuple(checks(self._settings, self._generations))
+        return tuple(checks(self._settings.books_path, self._generations))
 
     def _index(self) -> SearchIndex:
         """The active generation, opened; the one in hand if it is still the active one."""
@@ -174,11 +174,10 @@ class Library:
         return opened
 
     def _rules(self) -> Rules:
-        from ai_library_bot.changes import MEGABYTE
         from ai_library_bot.ingest import Rules
 
         return Rules(
-            max_book_bytes=int(self._settings.max_book_mb * MEGABYTE),
+            max_book_mb=self._settings.max_book_mb,
             min_passage_chars=self._settings.min_passage_chars,
             keep_generations=self._settings.keep_generations,
         )

@@ -317,7 +317,7 @@ class Verification:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One line of `library doctor`: `key` names the message under `doctor.`; `ok` is None for "not set up, optional"."""
+    """One line of `library doctor`: `key` names the message under `doctor.`; `ok` is None for what is not set up."""
 
     key: str
     ok: bool | None
