@@ -21,7 +21,7 @@ help: ## print this list
 
 demo: .venv/runtime ## install, read ./books and answer two questions from them
 	.venv/bin/library ingest ./books
-	.venv/bin/library ask "Почему смотритель маяка перестал писать письма?"
+	.venv/bin/library ask "Сколько дней прослужил мост, открытый в 1955 году?"
 	.venv/bin/library ask "Why does the keeper of the lighthouse stop writing letters?"
 
 setup: .venv/development ## install what working on the project needs

@@ -1,4 +1,4 @@
-"""Question → Answer: find passages, let a writer quote them, check every quote, and say so when nothing supports one."""
+"""Question → Answer: find passages, let a writer quote them, check every quote; without a true one, say so."""
 
 from __future__ import annotations
 

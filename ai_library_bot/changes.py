@@ -48,8 +48,8 @@ def compare(
     the size and time of modification on record. A file that can't be read keeps its former book in the catalogue.
     """
     changes = Changes()
-    by_path = {book.path: book for book in catalogue}
-    by_id = {book.id: book for book in by_path.values()}
+    by_id = {book.id: book for book in catalogue}
+    by_path = {book.path: book for book in by_id.values()}
     ids: dict[Path, str] = {}
     for file in shelf.found:
         before = by_path.get(file.path)
@@ -66,14 +66,8 @@ def compare(
                 ids[file.path] = identify(file)
             except OSError as error:
                 reason = error.strerror or type(error).__name__
-                changes.failed.append(
-                    (
-                        file,
-                        failure_of(
-                            file.path, UnreadableBook("cannot_open", retry=True, path=str(file.path), reason=reason)
-                        ),
-                    )
-                )
+                unreadable = UnreadableBook("cannot_open", retry=True, path=str(file.path), reason=reason)
+                changes.failed.append((file, failure_of(file.path, unreadable)))
     files = {file.path: file for file in shelf.found}
     keepers = _one_path_each(ids, by_id)
     for path, book_id in ids.items():
@@ -81,7 +75,9 @@ def compare(
         if path != keepers[book_id]:
             changes.skipped.append(Skip(path, "duplicate", {"path": str(path), "of": str(keepers[book_id])}))
         elif known is None:
-            changes.to_read.append(ToRead(book_id, files[path], by_path.get(path)))
+            former = by_path.get(path)
+            lives_on = former is not None and former.id in keepers  # a copy was made before the file was changed
+            changes.to_read.append(ToRead(book_id, files[path], None if lives_on else former))
         elif known.path == path:
             changes.unchanged.append(known)
         elif known.path.name == path.name:
@@ -90,7 +86,7 @@ def compare(
             changes.to_read.append(ToRead(book_id, files[path], known))  # the name may tell title and author
     spoken_for = {id(read.replaces) for read in changes.to_read} | {id(book) for book, _ in changes.moved}
     failing = {file.path for file, _ in changes.failed}
-    for book in by_path.values():
+    for book in by_id.values():
         still_there = ids.get(book.path) == book.id or book.path in failing or not shelf.covers(book.path)
         if not still_there and id(book) not in spoken_for:
             changes.removed.append(book)
@@ -115,7 +111,7 @@ def _refusal(file: Found, known: tuple[tuple[int, int], Failure] | None, max_boo
 
 
 def _one_path_each(ids: Mapping[Path, str], by_id: Mapping[str, Book]) -> dict[str, Path]:
-    """For each content the one path that stands for it: the one in the catalogue if it still holds it, else the first."""
+    """For each content the one path that stands for it: the one in the catalogue if it holds it still, or the first."""
     keepers: dict[str, Path] = {}
     for path, book_id in ids.items():
         keepers.setdefault(book_id, path)

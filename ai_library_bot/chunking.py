@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import bisect
+import itertools
+import math
 import re
 from collections.abc import Iterator
 
@@ -14,6 +16,7 @@ TARGET = 1_000
 
 _LONGEST_WHOLE = TARGET * 3 // 2  # verse, lists and tables up to this length are never cut
 _LONGEST = TARGET * 2  # no passage is longer, even where no sentence ends
+_SHORTEST = TARGET // 3  # no cut leaves less than this behind or before it
 _SENTENCE_COST = TARGET // 5  # a cut inside a paragraph must be this much nearer to the ideal place than one between
 
 
@@ -22,13 +25,13 @@ def passages(book_id: str, book: BookText, min_chars: int) -> list[Passage]:
 
     Sections shorter than `min_chars` are left out, unless the book has nothing longer.
     """
-    total = sum(len(section.text) for section in book.sections)
-    spans = [(number, span) for number, section in enumerate(book.sections) for span in cut(section.text)]
-    longer = [(number, span) for number, span in spans if span[1] - span[0] >= min_chars]
-    offsets = _section_offsets(book.sections)
+    sections = list(enumerate(book.sections))
+    longer = [(number, section) for number, section in sections if len(section.text) >= min_chars]
+    spans = [(number, span) for number, section in longer or sections for span in cut(section.text)]
+    *offsets, total = itertools.accumulate((len(section.text) for section in book.sections), initial=0)
     return [
         _passage(passage_id(book_id, index), book_id, number, book.sections[number], span, offsets[number], total)
-        for index, (number, span) in enumerate(longer or spans)
+        for index, (number, span) in enumerate(spans)
     ]
 
 
@@ -45,13 +48,6 @@ def _passage(id_: str, book_id: str, number: int, section: Section, span: Span, 
         position=round((offset + start) / total, 4),
         pages=_pages_within(section.pages, start, end),
     )
-
-
-def _section_offsets(sections: tuple[Section, ...]) -> list[int]:
-    offsets = [0]
-    for section in sections:
-        offsets.append(offsets[-1] + len(section.text))
-    return offsets
 
 
 def _pages_within(pages: tuple[tuple[int, int], ...], start: int, end: int) -> tuple[tuple[int, int], ...]:
@@ -83,7 +79,8 @@ def _trimmed(text: str, start: int, end: int) -> Iterator[Span]:
     if not piece.strip():
         return
     if len(piece) > _LONGEST:
-        middle = text.rfind(" ", start + TARGET // 2, start + _LONGEST) + 1 or start + _LONGEST
+        share = len(piece) // math.ceil(len(piece) / _LONGEST)
+        middle = text.rfind(" ", start + share // 2, start + share) + 1 or start + share
         yield from _trimmed(text, start, middle)
         yield from _trimmed(text, middle, end)
         return
@@ -104,7 +101,8 @@ class _Borders:
         start, end = self._blocks[index]
         candidates = [(abs(border - ideal), border) for border in (start, self._next_start(index))]
         candidates += [(abs(border - ideal) + _SENTENCE_COST, border) for border in self._inside(start, end)]
-        candidates = [(cost, border) for cost, border in candidates if border - after >= TARGET // 3]
+        room = range(after + _SHORTEST, len(self._text) - _SHORTEST + 1)
+        candidates = [(cost, border) for cost, border in candidates if border in room]
         return min(candidates, default=(0.0, len(self._text)))[1]
 
     def _next_start(self, index: int) -> int:

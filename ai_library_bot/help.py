@@ -61,7 +61,7 @@ def _help(command: Command | Group, path: str, parameters: list[Any], say: Messa
     commands = command.commands if isinstance(command, Group) else {}
     key = "_".join(path.split()[1:]).replace("-", "_") or PROGRAM
     page = Page()
-    with page.console.capture() as captured:
+    with page.captured() as captured:
         page.write((command.help or "", _HEADING))
         page.write()
         usage = [path, *(one.metavar or "" for one in arguments)]
@@ -74,7 +74,7 @@ def _help(command: Command | Group, path: str, parameters: list[Any], say: Messa
         page.write((say("help.examples"), _HEADING))
         for example in say(f"help.{key}.examples").strip().splitlines():
             page.write(example, indent=2)
-    return captured.get().rstrip("\n")
+    return captured.getvalue().rstrip("\n")
 
 
 def _section(page: Page, heading: str, pairs: list[tuple[Part, str]]) -> None:

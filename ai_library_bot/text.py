@@ -24,10 +24,11 @@ _LINE_ENDS = re.compile("\r\n?|[\x0b\x0c\x85\u2028\u2029]")
 _SPACES = re.compile(r"[^\S\n]+")
 _BLANK_LINES = re.compile(r"\s*\n\s*\n\s*")
 
-_QUOTES = dict.fromkeys(map(ord, "“”„‟«»〝〞＂"), '"') | dict.fromkeys(map(ord, "‘’‚‛‹›`´ʼ＇"), "'")
-_DASHES = dict.fromkeys(map(ord, "‐‑‒–—―−⁃"), "-")
-_DROPPED = dict.fromkeys(map(ord, "\u00ad\u200b\u200c\u200d\u2060\ufeff\u0300\u0301"))  # with them stress marks
-_EVEN = {**_QUOTES, **_DASHES, **_DROPPED}
+_QUOTES = dict.fromkeys("“”„‟«»〝〞＂", '"') | dict.fromkeys("‘’‚‛‹›`´ʼ＇", "'")
+_DASHES = dict.fromkeys("‐‑‒–—―−⁃", "-")
+_DROPPED = dict.fromkeys("\u00ad\u200b\u200c\u200d\u2060\ufeff\u0300\u0301", "")  # with them stress marks
+_EVEN = {**_QUOTES, **_DASHES, **_DROPPED, "ё": "е", "Ё": "Е", "…": "..."}
+_UNEVEN = re.compile(f"[{''.join(_EVEN)}]")
 
 
 class Word(NamedTuple):
@@ -67,8 +68,18 @@ def fold(text: str) -> str:
     """The text as it is compared: NFKC, lower case, ё as е, one kind of quote mark and dash, no stress marks."""
     if text.isascii():
         return text.lower().replace("`", "'")
-    folded = unicodedata.normalize("NFKC", text.translate(_EVEN)).casefold()
-    return unicodedata.normalize("NFC", folded).translate(_EVEN).replace("ё", "е")
+    folded = _even(text)
+    if not unicodedata.is_normalized("NFKC", folded):  # hardly ever, and slow
+        folded = _even(unicodedata.normalize("NFKC", folded))
+    folded = folded.casefold()
+    return folded if unicodedata.is_normalized("NFKC", folded) else _even(unicodedata.normalize("NFKC", folded))
+
+
+def _even(text: str) -> str:
+    return _UNEVEN.sub(lambda match: _EVEN[match.group()], text)
+
+
+_fold_word = lru_cache(maxsize=65_536)(fold)  # a book says the same few thousand words again and again
 
 
 @lru_cache(maxsize=4096)
@@ -81,11 +92,10 @@ def fold_with_offsets(text: str) -> tuple[str, list[int]]:
     folded: list[str] = []
     offsets: list[int] = []
     for offset, character in enumerate(text):
-        piece = _fold_character(character)
-        if piece == " " and (not folded or folded[-1] == " "):
-            continue
-        folded.extend(piece)
-        offsets.extend([offset] * len(piece))
+        for piece in _fold_character(character):
+            if piece != " " or (folded and folded[-1] != " "):
+                folded.append(piece)
+                offsets.append(offset)
     return "".join(folded), offsets
 
 
@@ -95,7 +105,7 @@ _WORD = re.compile(r"[^\W_]+(?:[\u0300\u0301\u00ad][^\W_]*)*")
 def words(text: str) -> Iterator[Word]:
     """The words of the text (runs of letters and digits), each with its folded form."""
     for match in _WORD.finditer(text):
-        yield Word(match.start(), match.end(), fold(match.group()))
+        yield Word(match.start(), match.end(), _fold_word(match.group()))
 
 
 def blocks(text: str) -> Iterator[Span]:
@@ -112,25 +122,29 @@ def blocks(text: str) -> Iterator[Span]:
 _SENTENCE_END = re.compile(
     r"""(?:[.!?…]+|[。！？])           # the mark itself
         ["'”’»“)\]]*                   # quotes and brackets that close behind it
-        (?=\s)""",
+        (?=\s)
+      | \n(?=\s*(?:[-–—*•·]|\d+[.)]|[^\n]*(?:\t|[ ]\|[ ])))  # an item of a list or a row of a table follows
+    """,
     re.VERBOSE,
 )
 _NEXT_STARTS = re.compile(r"""\s+[-–—"'“„‘«(\[¿¡*•]*\s*(?:[A-ZÀ-ÖØ-ÞА-ЯЁЇІЄ\d]|[^\W\da-zа-яёà-ÿ_])""")
-_LAST_WORD = re.compile(r"([^\W\d_]+|\d+)[.]+$")
-_LINE_ITEM = re.compile(r"\n(?=\s*(?:[-–—*•·]|\d+[.)]|[^\n]*(?:\t| \| )))")
+_LAST_WORD = re.compile(r"([^\W\d_]+|\d+)$")
 
 # Abbreviations that lead on to the name or number behind them, however that begins.
 _LEADS_ON = frozenset(
-    "mr mrs ms messrs mme mlle dr prof rev hon st sts mt ft gen col capt lt sgt cpl maj adm gov sen rep pres jr sr "
-    "vs cf eg ie viz etc approx dept est ca al vol vols fig figs ch pp ed eds trans "
-    "г гг в вв ул пл пер просп наб корп стр кв им проф акад доц св свв преп тов гр гн гжа кн чл инж канд "
-    "см ср рис табл гл ст изд ред напр обл респ пос дер т тт е с п пп н э др пр руб коп тыс млн млрд "
+    "mr mrs ms messrs mme mlle dr prof rev hon st sts mt gen col capt lt sgt cpl maj adm gov sen rep pres "
+    "vs cf e g viz approx dept est ca vol vols fig figs ch pp ed eds trans "
+    "г гг в вв ул пл пер просп наб корп кв им проф акад доц св свв преп тов гр жа кн чл инж канд "
+    "см ср рис табл гл ст изд ред напр обл респ пос дер р т тт е с пп н э "
     "лат греч нем фр англ".split()
 )
-# Abbreviations only before a number: "No. 5", "стр. 12", "Art. 3" - otherwise words like any other.
-_BEFORE_NUMBER = frozenset("no nos art sec sect par op p д л ч стр п".split())
-# Of the abbreviations above, those that end sentences as often as not ("и т. д.", "в 1812 г."): a capital ends them.
-_MAY_END = frozenset("г гг в вв е д п др пр руб коп тыс млн млрд etc al jr sr ft н э".split())
+# Those that lead on to a number only: "No. 5", "стр. 12", "5 тыс. 200 руб."; a capital begins a sentence behind them.
+_BEFORE_NUMBER = frozenset(
+    "no nos art sec sect par op p ft etc al jr sr д п ч л др пр стр руб коп тыс млн млрд".split()
+)
+_DATE = re.compile(r"[\dIVXLC](?:-?[а-я]{1,3})?\s*(?:гг?|вв?)(?:\.(?:\s*до)?\s*н\.\s*э)?$")  # "44 г. до н. э", "XIX в"
+_DATE_OPENS = 6  # words: "В 44 г. до н. э. Цезарь …" goes on, "Он родился в Риме в 44 г. до н. э. Потом …" does not
+_REMEMBERED = 60  # characters of a sentence that tell whether it ends
 
 
 def sentences(text: str) -> Iterator[Span]:
@@ -140,51 +154,43 @@ def sentences(text: str) -> Iterator[Span]:
     """
     for start, end in blocks(text):
         block = text[start:end]
-        cuts = {match.end() for match in _SENTENCE_END.finditer(block) if _ends_sentence(block, match)}
-        cuts.update(match.start() for match in _LINE_ITEM.finditer(block))
         previous = 0
-        for cut in (*sorted(cuts), len(block)):
-            piece = block[previous:cut]
-            if stripped := piece.strip():
-                begin = start + previous + piece.index(stripped)
-                yield begin, begin + len(stripped)
-            previous = cut
+        for mark in _SENTENCE_END.finditer(block):
+            if _ends_sentence(block, previous, mark):
+                yield from _stripped(text, start + previous, start + mark.end())
+                previous = mark.end()
+        yield from _stripped(text, start + previous, end)
 
 
-def _ends_sentence(block: str, match: re.Match[str]) -> bool:
-    following = _NEXT_STARTS.match(block, match.end())
+def _stripped(text: str, start: int, end: int) -> Iterator[Span]:
+    piece = text[start:end]
+    if piece.strip():
+        yield start + len(piece) - len(piece.lstrip()), start + len(piece.rstrip())
+
+
+def _ends_sentence(block: str, start: int, mark: re.Match[str]) -> bool:
+    """Whether the sentence that began at `start` of the block ends with the mark."""
+    if mark.group() == "\n":
+        return True
+    following = _NEXT_STARTS.match(block, mark.end())
     if following is None:
         return False
-    mark = match.group()
-    if not mark.startswith(".") or mark.startswith(".."):
+    if not mark.group().startswith(".") or mark.group().startswith(".."):
         return True
-    word = _LAST_WORD.search(block, max(0, match.start() - 20), match.start() + 1)
+    sentence = block[max(start, mark.start() - _REMEMBERED) : mark.start()]
+    word = _LAST_WORD.search(sentence)
     if word is None:
         return True
-    last, next_character = word.group(1), following.group()[-1]
+    last, number_follows = word.group().lower(), following.group()[-1].isdigit()
     if last.isdigit():
-        return block[: word.start()].strip(" \n-–—") != ""  # "1. The fox" numbers an item
-    if len(last) == 1 and last.isupper():
-        return _stands_alone(block, word.start())  # "А. С. Пушкин", "T. S. Eliot"
-    last = last.lower()
-    if last in _MAY_END:
-        return not next_character.isdigit() and not _is_name_follow(last, block, match.end())
-    if last in _BEFORE_NUMBER and next_character.isdigit():
-        return False
+        return sentence[: word.start()].strip(" \n-–—") != ""  # "1. The fox" numbers an item
+    if len(last) == 1 and word.group().isupper():
+        return False  # "А. С. Пушкин", "T. S. Eliot"
+    if _DATE.search(sentence):
+        return not number_follows and len(sentence.split()) > _DATE_OPENS
+    if last in _BEFORE_NUMBER:
+        return not number_follows
     return last not in _LEADS_ON
-
-
-def _stands_alone(block: str, start: int) -> bool:
-    """Whether the single capital at `start` is a word of its own ("vitamin C.") and not an initial."""
-    before = block[:start].rstrip()
-    return bool(before) and before[-1].isalnum() and before.split()[-1].islower() and block[start] == "I"
-
-
-def _is_name_follow(abbreviation: str, block: str, end: int) -> bool:
-    """Whether "г. Москва", "г. Иванов" rather than "в 1812 г. Москва горела": no number stands before it."""
-    if abbreviation not in ("г", "в"):
-        return False
-    return re.search(r"\d\s*\S{1,2}\s*$", block[max(0, end - 8) : end]) is None
 
 
 _COMMON = {

@@ -54,7 +54,8 @@ OWNERS = {
     "lxml": "readers",
     "mammoth": "readers.docx",
     "markdown_it": "readers.markdown",
-    "pymorphy3": "index.morphology",
+    "dawg_python": "index.morphology",
+    "pymorphy3_dicts_ru": "index.morphology",
     "pypdfium2": "readers.pdf",
     "tantivy": "index.lexical",
 }

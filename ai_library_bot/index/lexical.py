@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,6 +26,7 @@ PRIVATE_FILES = ("meta.json", ".managed.json")
 _STEMS, _WORDS = "stems", "words"
 _WRITER_MEMORY = 128_000_000  # bytes tantivy may fill before it writes a segment
 _LONGEST_WORD = 60
+_REMEMBERED_STEMS = 65_536  # a few megabytes
 _SIMILAR_SAMPLE = 10  # passages read for words like a misspelt one
 _CONTEXT_BOOST = 0.4  # a match in title, author or chapter against one in the passage, when candidates are gathered
 _OTHER_FORMS = 0.1  # what the weaker forms of a word add to its strongest one
@@ -111,6 +113,7 @@ class LexicalIndex:
         _register_tokenizers(self._index)
         self._searcher = self._index.searcher()
         self._analyzer = _stems().build()
+        self.stem = lru_cache(_REMEMBERED_STEMS)(self._stem)
 
     @property
     def passages(self) -> int:
@@ -121,7 +124,7 @@ class LexicalIndex:
         """The stems of the words of a text, in order, as they are indexed."""
         return self._analyzer.analyze(fold(text))
 
-    def stem(self, word: str) -> str:
+    def _stem(self, word: str) -> str:
         """The stem of one folded word; the word itself if it has none."""
         found = self._analyzer.analyze(word)
         return found[0] if found else word

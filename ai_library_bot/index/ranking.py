@@ -9,6 +9,7 @@ evidence among the first five by one to five points in a hundred.
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from collections import Counter, defaultdict
@@ -72,10 +73,11 @@ def rank(
     for number, term in enumerate(terms):
         for stem in term.stems:
             by_stem[stem].append(number)
-    pairs = {(first, second) for first, second in zip(order, order[1:], strict=False) if first != second}
+    pairs = {(first, second) for first, second in itertools.pairwise(order) if first != second}
     scores = {}
     for passage, stems, context in passages:
-        places = [(place, number) for place, stem in enumerate(stems) for number in by_stem.get(stem, ())]
+        matching = [(place, stem) for place, stem in enumerate(stems) if stem in by_stem]
+        places = [(place, number) for place, stem in matching for number in by_stem[stem]]
         scores[passage.id] = (
             _bm25(Counter(number for _, number in places), terms, len(stems))
             + _CONTEXT_SHARE * sum(term.weight for term in terms if term.stems & context)
