@@ -14,10 +14,12 @@ COMPILE = .venv/bin/uv pip compile --quiet --no-config --upgrade --universal --p
 BUILD_REQUIREMENTS = .venv/bin/python -c "import sys, tomllib; \
 	print(*tomllib.load(sys.stdin.buffer)['build-system']['requires'], sep='\n')" < pyproject.toml
 
-.PHONY: help demo setup check test fix bench lock clean
+.PHONY: help install demo setup check test fix bench lock clean
 
 help: ## print this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' Makefile | expand -t 14
+
+install: .venv/runtime ## install what using it needs, and nothing else
 
 demo: .venv/runtime ## install, read ./books and answer two questions from them
 	.venv/bin/library ingest ./books

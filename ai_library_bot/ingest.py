@@ -15,7 +15,7 @@ from ai_library_bot.chunking import passages
 from ai_library_bot.errors import UnreadableBook
 from ai_library_bot.index import catalogue, failures
 from ai_library_bot.index.generations import Generations, Writing
-from ai_library_bot.index.lexical import LEXICAL, PRIVATE_FILES, LexicalIndex, LexicalWriter
+from ai_library_bot.index.lexical import LEXICAL, PRIVATE_FILES, Entry, LexicalIndex, LexicalWriter
 from ai_library_bot.readers.pool import ReaderPool
 from ai_library_bot.scan import Found, Shelf, book_id, scan, settled_ns
 from ai_library_bot.types import Book, BookText, IngestReport, Progress
@@ -155,7 +155,8 @@ class _Run:
 
     def _add(self, read: ToRead, text: BookText) -> None:
         cut = passages(read.id, text, self._rules.min_passage_chars)
-        self._lexical.add(cut, " ".join((text.title, *text.authors)))
+        for passage in cut:
+            self._lexical.add(Entry(passage, " ".join((text.title, *text.authors))))
         self._books[read.id] = Book(
             id=read.id,
             path=read.file.path,

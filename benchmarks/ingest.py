@@ -15,12 +15,13 @@ BARE_LOOP = """
 import sys
 from pathlib import Path
 from ai_library_bot.chunking import passages
-from ai_library_bot.index.lexical import LexicalWriter
+from ai_library_bot.index.lexical import Entry, LexicalWriter
 from ai_library_bot.readers import read_book
 writer = LexicalWriter(Path(sys.argv[2]))
 for number, path in enumerate(sorted(Path(sys.argv[1]).iterdir())):
     book = read_book(path)
-    writer.add(passages(str(number), book, 200), book.title)
+    for passage in passages(str(number), book, 200):
+        writer.add(Entry(passage, book.title))
 writer.close()
 """
 

@@ -25,8 +25,7 @@ _SENTENCES = (
     "Он пересчитал фонари на причале, увидел, что один не горит, и молча принёс лестницу!",
     "— Да? — спросил он.",
     "It was six.",
-    "The keeper went down to the harbour at dusk, when the last of the boats had been pulled ashore, and the nets hung "
-    "drying between the poles, and there was nobody left on the pier who could have told him what had become of the mail.",
+    "The keeper went down to the harbour at dusk, when the last of the boats had been pulled ashore and the nets hung dry.",
     "Mr. Frost came at 5 p.m. with a lamp…",
     "и т. д.",
     "В 1911 г. Анна уехала",

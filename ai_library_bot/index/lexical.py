@@ -7,7 +7,9 @@ words alone. All text is folded (`text.fold`) before it is indexed or asked for.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import fields
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -28,6 +30,7 @@ _WRITER_MEMORY = 128_000_000  # bytes tantivy may fill before it writes a segmen
 _LONGEST_WORD = 60
 _REMEMBERED_STEMS = 65_536  # a few megabytes
 _SIMILAR_SAMPLE = 10  # passages read for words like a misspelt one
+_MOST_REMOVED = 0.3  # of all passages; with more of them removed the index is made anew
 _CONTEXT_BOOST = 0.4  # a match in title, author or chapter against one in the passage, when candidates are gathered
 _OTHER_FORMS = 0.1  # what the weaker forms of a word add to its strongest one
 
@@ -61,11 +64,16 @@ def _schema() -> tantivy.Schema:
     return builder.build()
 
 
-class Candidate(NamedTuple):
-    """A passage that shares words with a query, and the title, authors and chapter it stands under."""
+class Entry(NamedTuple):
+    """A passage as it is indexed: with `book`, the title and authors it stands under."""
 
     passage: Passage
-    context: str
+    book: str
+
+    @property
+    def context(self) -> str:
+        """Title, authors and chapter in one."""
+        return " ".join((self.book, *self.passage.chapter))
 
 
 class LexicalWriter:
@@ -78,18 +86,16 @@ class LexicalWriter:
         self._writer = self._index.writer(_WRITER_MEMORY, 1)  # one thread: the same books make the same index
         self._folder = folder
 
-    def add(self, passages: Iterable[Passage], context: str) -> None:
-        """Adds passages that stand under `context`: the title and authors of their book."""
-        for passage in passages:
-            under = " ".join((context, *passage.chapter))
-            document = tantivy.Document()
-            document.add_text("id", passage.id)
-            document.add_text("book", passage.book_id)
-            document.add_text("text", folded := fold(passage.text))
-            document.add_text("words", folded)
-            document.add_text("context", fold(under))
-            document.add_bytes("stored", _packed(passage, context))
-            self._writer.add_document(document)
+    def add(self, entry: Entry) -> None:
+        """Adds a passage."""
+        document = tantivy.Document()
+        document.add_text("id", entry.passage.id)
+        document.add_text("book", entry.passage.book_id)
+        document.add_text("text", folded := fold(entry.passage.text))
+        document.add_text("words", folded)
+        document.add_text("context", fold(entry.context))
+        document.add_bytes("stored", _packed(entry))
+        self._writer.add_document(document)
 
     def remove(self, book_id: str) -> None:
         """Removes all passages of a book."""
@@ -101,6 +107,26 @@ class LexicalWriter:
         self._writer.wait_merging_threads()
         for lock in self._folder.glob("*.lock"):
             lock.unlink()
+        if _removed_share(self._folder) > _MOST_REMOVED:
+            _rewrite(self._folder)
+
+
+def _removed_share(folder: Path) -> float:
+    """The share of removed passages that still take room, and count as text when words are weighed."""
+    segments = json.loads((folder / "meta.json").read_bytes())["segments"]
+    removed = sum(segment["deletes"]["num_deleted_docs"] for segment in segments if segment["deletes"])
+    return float(removed / max(1, sum(segment["max_doc"] for segment in segments)))
+
+
+def _rewrite(folder: Path) -> None:
+    """Makes the index anew from the passages it still holds."""
+    fresh = folder.with_name(folder.name + ".new")
+    writer = LexicalWriter(fresh)
+    for entry in LexicalIndex(folder).entries():
+        writer.add(entry)
+    writer.close()
+    shutil.rmtree(folder)
+    fresh.rename(folder)
 
 
 class LexicalIndex:
@@ -135,7 +161,12 @@ class LexicalIndex:
             max(self._searcher.doc_freq("text", stem), self._searcher.doc_freq("context", stem)) for stem in stems
         )
 
-    def candidates(self, terms: Sequence[Term], limit: int, book_ids: Sequence[str] | None = None) -> list[Candidate]:
+    def entries(self) -> Iterator[Entry]:
+        """All passages, in the order in which they were indexed."""
+        for _, address in self._searcher.search(tantivy.Query.all_query(), max(1, self.passages), count=False).hits:
+            yield self._entry(address)
+
+    def candidates(self, terms: Sequence[Term], limit: int, book_ids: Sequence[str] | None = None) -> list[Entry]:
         """The passages that BM25 puts first for the terms, best first; only of the books `book_ids` if given."""
         query, should, must = tantivy.Query, tantivy.Occur.Should, tantivy.Occur.Must
         wanted = [
@@ -149,46 +180,40 @@ class LexicalIndex:
         if book_ids is not None:
             books = query.const_score_query(query.term_set_query(self._schema, "book", list(book_ids)), 0.0)
             matching = query.boolean_query([(must, matching), (must, books)])
-        return [self._stored(address) for _, address in self._searcher.search(matching, limit, count=False).hits]
+        return [self._entry(address) for _, address in self._searcher.search(matching, limit, count=False).hits]
 
     def passage(self, passage_id: str) -> Passage | None:
         """The passage of that id."""
         query = tantivy.Query.term_query(self._schema, "id", passage_id, index_option="basic")
         found = self._searcher.search(query, 1, count=False).hits
-        return self._stored(found[0][1]).passage if found else None
+        return self._entry(found[0][1]).passage if found else None
 
     def similar_words(self, word: str, distance: int) -> set[str]:
         """Folded words of some passages that hold a word at most `distance` edits from the given one."""
         query = tantivy.Query.fuzzy_term_query(self._schema, "words", word, distance=distance)
         found = self._searcher.search(query, _SIMILAR_SAMPLE, count=False).hits
-        return {other.folded for _, address in found for other in words(self._stored(address).passage.text)}
+        return {other.folded for _, address in found for other in words(self._entry(address).passage.text)}
 
     def _any_form(self, field: str, stems: Iterable[str]) -> tantivy.Query:
         forms = [tantivy.Query.term_query(self._schema, field, stem, index_option="freq") for stem in sorted(stems)]
         return tantivy.Query.disjunction_max_query(forms, _OTHER_FORMS)
 
-    def _stored(self, address: tantivy.DocAddress) -> Candidate:
+    def _entry(self, address: tantivy.DocAddress) -> Entry:
         return _unpacked(self._searcher.doc(address)["stored"][0])
 
 
-def _packed(passage: Passage, context: str) -> bytes:
-    fields = (
-        passage.id,
-        passage.book_id,
-        passage.section,
-        passage.chapter,
-        passage.start,
-        passage.end,
-        passage.text,
-        passage.position,
-        passage.pages,
-        context,
-    )
-    return json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode()
+_FIELDS = tuple(field.name for field in fields(Passage))
 
 
-def _unpacked(stored: bytes) -> Candidate:
-    id_, book_id, section, chapter, start, end, text, position, pages, context = json.loads(bytes(stored))
-    chapter, pages = tuple(chapter), tuple((offset, page) for offset, page in pages)
-    passage = Passage(id_, book_id, section, chapter, start, end, text, position, pages)
-    return Candidate(passage, " ".join((context, *chapter)))
+def _packed(entry: Entry) -> bytes:
+    values = [entry.book, *(getattr(entry.passage, name) for name in _FIELDS)]
+    return json.dumps(values, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _unpacked(stored: bytes) -> Entry:
+    """The entry; JSON knows no tuples."""
+    book, *values = json.loads(bytes(stored))
+    named = dict(zip(_FIELDS, values, strict=True))
+    named["chapter"] = tuple(named["chapter"])
+    named["pages"] = tuple(map(tuple, named["pages"]))
+    return Entry(Passage(**named), book)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 LONGEST_QUERY = 60
 """Words of a query that are looked for; the first ones count."""
 
-_COMMON_WEIGHT = 0.3  # of a word that belongs to the question rather than to what it asks about
+_COMMON_WEIGHT = 0.5  # of a word that belongs to the question rather than to what it asks about
 _SHORTEST_MISSPELT = 4  # characters; shorter words are like too many others
 _TWO_ERRORS = 8  # characters from which on two typing errors are believed
 

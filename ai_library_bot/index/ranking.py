@@ -29,14 +29,12 @@ _WINDOW_SHARE = 1.0  # all terms that stand within one window
 _WINDOW = 20  # words: a sentence
 _NUMBER_SHARE = 0.3  # the window holds a number and the question asks for one
 _PASSAGE_BESIDE_SHARE = 0.15  # of the score of the passage before or behind
-_BOOK_SHARE = 0.2  # of the mean score of the book's best passages
-_BOOK_BEST = 5
 
-_RELEVANCE_SCALE = 0.83
+_RELEVANCE_SCALE = 0.77
 """The score, per unit of the weight of all terms, at which relevance is 1 - 1/e.
 
-Chosen so that 0.7 parts questions that a shelf answers from those it does not: of the questions of the sets above at
-most 6 in 100 stay below it, of questions asked of a shelf about something else at least 79 in 100.
+Chosen so that 0.7 parts the questions that a shelf answers from those it does not: of the questions about articles and
+tales at most 7 in 100 stay below it, of questions asked of a shelf about something else at least 83 in 100.
 """
 
 _ASKS_NUMBER = re.compile(
@@ -84,7 +82,7 @@ def rank(
             + _NEIGHBOUR_SHARE * _closeness(places, pairs, terms)
             + _WINDOW_SHARE * _best_window(places, terms, stems, number_wanted=number_wanted)
         )
-    scores = _with_surroundings([passage for passage, _, _ in passages], scores)
+    scores = _beside_added([passage for passage, _, _ in passages], scores)
     all_weight = sum(term.weight for term in terms)
     ranked = [
         Scored(number, score := scores[passage.id], round(1 - math.exp(-score / all_weight / _RELEVANCE_SCALE), 4))
@@ -135,15 +133,10 @@ def _best_window(
     return best
 
 
-def _with_surroundings(passages: Sequence[Passage], scores: dict[str, float]) -> dict[str, float]:
-    """The scores raised by those of the passages beside, and of the best passages of the same book."""
-    by_book: dict[str, list[float]] = defaultdict(list)
-    for passage in passages:
-        by_book[passage.book_id].append(scores[passage.id])
-    of_book = {book_id: sum(sorted(found)[-_BOOK_BEST:]) / _BOOK_BEST for book_id, found in by_book.items()}
+def _beside_added(passages: Sequence[Passage], scores: dict[str, float]) -> dict[str, float]:
+    """The scores, each raised by a share of the better one of the passages beside it."""
     return {
         passage.id: scores[passage.id]
         + _PASSAGE_BESIDE_SHARE * max(scores.get(passage.beside(step), 0.0) for step in (-1, 1))
-        + _BOOK_SHARE * of_book[passage.book_id]
         for passage in passages
     }

@@ -8,7 +8,7 @@ from functools import cached_property
 
 from ai_library_bot.errors import BadRequest, MissingInput
 from ai_library_bot.index import catalogue, ranking
-from ai_library_bot.index.lexical import LEXICAL, Candidate, LexicalIndex
+from ai_library_bot.index.lexical import LEXICAL, Entry, LexicalIndex
 from ai_library_bot.index.manifest import Published
 from ai_library_bot.index.query import matches, understand
 from ai_library_bot.text import fold
@@ -123,7 +123,7 @@ class SearchIndex:
                 return found
         raise MissingInput("unknown_passage", passage=passage_id)
 
-    def _stems(self, found: Candidate) -> tuple[list[str], frozenset[str]]:
+    def _stems(self, found: Entry) -> tuple[list[str], frozenset[str]]:
         return self._lexical.stems(found.passage.text), frozenset(self._lexical.stems(found.context))
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ai_library_bot.errors import UnreadableBook
 from ai_library_bot.readers import decode, filename, front_matter, headings
-from ai_library_bot.text import GUESSABLE_LANGUAGES, guess_language, one_line
+from ai_library_bot.text import GUESSABLE_LANGUAGES, fold, guess_language, one_line
 from ai_library_bot.types import BookText, Section
 
 _READERS = {
@@ -140,6 +140,8 @@ def _complete(book: BookText, path: Path) -> BookText:
     front = front_matter.Front() if book.title else front_matter.read(first_lines)
     named = filename.parse(path)
     title = one_line(book.title) or front.title or named.title
+    if fold(title) == fold(named.title) and not named.title.islower():
+        title = named.title  # a title in capitals has lost which of its words are names
     authors = tuple(dict.fromkeys(filter(None, map(one_line, book.authors)))) or front.authors
     damaged = any("\ufffd" in section.text for section in book.sections)
     return replace(
