@@ -25,7 +25,7 @@ _SENTENCES = (
     "Он пересчитал фонари на причале, увидел, что один не горит, и молча принёс лестницу!",
     "— Да? — спросил он.",
     "It was six.",
-    "The keeper went down to the harbour at dusk, when the last of the boats had been pulled ashore and the nets hung dry.",
+    "The keeper went down to the harbour at dusk, when the last boats had been pulled ashore and the nets hung dry.",
     "Mr. Frost came at 5 p.m. with a lamp…",
     "и т. д.",
     "В 1911 г. Анна уехала",
