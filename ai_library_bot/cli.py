@@ -257,9 +257,19 @@ def main(arguments: Sequence[str] | None = None, open_library: Callable[[Setting
             session.err.write(line)
         session.err.write((session.say("bug.message"), "bold red"))
         return LibraryError.exit_code
+    finally:
+        _flush_output()
     if code == INTERRUPTED:
         session.err.write(session.say("interrupted.message"))
     return int(code)
+
+
+def _flush_output() -> None:
+    """Write what is still to be written; if nobody reads it any more (`| head`), let it go, also when Python exits."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _session(context: typer.Context) -> Session:

@@ -104,7 +104,7 @@ class FakeLibrary:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.notices: tuple[tuple[str, dict[str, str | int | float]], ...] = ()
-        self.numbers = [8, 7]
+        self.numbers = [8, 7, 1]
 
     async def __aenter__(self) -> FakeLibrary:
         return self
@@ -188,13 +188,13 @@ class FakeLibrary:
     def generations(self) -> tuple[Generation, ...]:
         return tuple(
             Generation(number, number - 1, 1_700_000_000.0 + number, 120, 61_234, 34_567_890, number == self.numbers[0])
-            for number in (8, 7)
+            for number in self.numbers
         )
 
     def roll_back(self, to: int | None = None) -> tuple[int, int]:
         to = to or 7
         if to not in self.numbers:
-            raise BadRequest("unknown_generation", number=to, kept="8, 7")
+            raise BadRequest("unknown_generation", number=to, kept="8, 7, 1")
         return 8, to
 
     def verify(self) -> tuple[Verification, ...]:

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ai_library_bot.readers.pdf_blocks import Block, blocks
-from ai_library_bot.readers.pdf_lines import Word, rows
-from tests.readers.test_pdf_lines import SIZE, line
+from ai_library_bot.readers.pdf.blocks import Block, blocks
+from ai_library_bot.readers.pdf.lines import Word, rows
+from tests.readers.pdf.test_lines import SIZE, line
 
 BODY = SIZE
 FULL = "the sea was calm and the keeper of the lamp went up again"  # as wide as the column

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from ai_library_bot.readers.pdf_blocks import Block
-from ai_library_bot.readers.pdf_chapters import Bookmark, chapter_starts
-from ai_library_bot.readers.pdf_text import joined, sections
+from ai_library_bot.readers.pdf.blocks import Block
+from ai_library_bot.readers.pdf.chapters import Bookmark, chapter_starts
+from ai_library_bot.readers.pdf.text import joined, sections
 
 BODY = 10.0
 PROSE = (

@@ -1,6 +1,6 @@
 """A column of a PDF's page: from its lines to paragraphs, verse, tables and notes.
 
-Pure functions; units as in `pdf_lines`.
+Pure functions; units as in `lines`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from itertools import pairwise
 from statistics import median
 from typing import Literal, NamedTuple
 
-from ai_library_bot.readers.pdf_lines import RAISED, Row, Word
+from ai_library_bot.readers.pdf.lines import RAISED, Row, Word
 
 _CELL_GAP_EM = 1.2  # the least white space between two cells of a table
 _SIGN_GAP_EM = 0.5  # the same before a currency sign that follows a number

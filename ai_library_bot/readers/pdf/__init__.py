@@ -1,7 +1,7 @@
 """PDF: text with its pages, chapters from the outline, title and author from the metadata.
 
-PDFium (through pypdfium2) finds the characters; `pdf_lines` makes lines and columns of them, `pdf_running_lines` drops
-headers and footers, `pdf_blocks` makes paragraphs and tables, `pdf_text` joins the pages and `pdf_chapters` finds the
+PDFium (through pypdfium2) finds the characters; `lines` makes lines and columns of them, `running_lines` drops
+headers and footers, `blocks` makes paragraphs and tables, `text` joins the pages and `chapters` finds the
 chapters.
 """
 
@@ -19,11 +19,11 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 from ai_library_bot.errors import UnreadableBook
-from ai_library_bot.readers.pdf_blocks import Block, blocks
-from ai_library_bot.readers.pdf_chapters import Bookmark, chapter_starts
-from ai_library_bot.readers.pdf_lines import Word, columns, rows
-from ai_library_bot.readers.pdf_running_lines import Page, body_size, without_running_lines
-from ai_library_bot.readers.pdf_text import joined, sections
+from ai_library_bot.readers.pdf.blocks import Block, blocks
+from ai_library_bot.readers.pdf.chapters import Bookmark, chapter_starts
+from ai_library_bot.readers.pdf.lines import Word, columns, rows
+from ai_library_bot.readers.pdf.running_lines import Page, body_size, without_running_lines
+from ai_library_bot.readers.pdf.text import joined, sections
 from ai_library_bot.text import fold, one_line
 from ai_library_bot.types import BookText
 

@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from ai_library_bot.readers.pdf_text import Piece, Start
+from ai_library_bot.readers.pdf.text import Piece, Start
 from ai_library_bot.text import fold
 
 _LARGER = 1.15  # headings are set in type at least this many times the size of the text

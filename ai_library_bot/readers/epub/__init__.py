@@ -9,9 +9,10 @@ from pathlib import Path
 from lxml import etree
 
 from ai_library_bot.errors import UnreadableBook
-from ai_library_bot.readers import epub_contents, epub_metadata, notes
+from ai_library_bot.readers import notes
 from ai_library_bot.readers.archive import Archive
-from ai_library_bot.readers.epub_contents import Link
+from ai_library_bot.readers.epub import contents, metadata
+from ai_library_bot.readers.epub.contents import Link
 from ai_library_bot.readers.gutenberg import without_licence
 from ai_library_bot.readers.markup import attribute, find_all, local, parse_xml, remove, text_of
 from ai_library_bot.readers.sections import Heading, sections
@@ -59,14 +60,14 @@ def read(path: Path) -> BookText:
         raise UnreadableBook("epub_no_parts", path=str(path))
     _refuse_locked(archive, {item.name for item, _ in spine}, path)
     parts = [_Part(item.name, _body(archive.read(item.name), path), linear) for item, linear in spine]
-    metadata = epub_metadata.read(package)
+    about = metadata.read(package)
     chapters: dict[Link, Heading] = {}
-    marked = list(epub_contents.landmarks(package, package_name))
+    marked = list(contents.landmarks(package, package_name))
     for item in sorted(items.values(), key=lambda item: not item.is_navigation):
         if item.is_navigation or item.media_type == _NCX_TYPE:
             navigation = parse_xml(archive.read(item.name), path)
-            chapters = chapters or epub_contents.chapters(navigation, item.name, metadata.title)
-            marked += epub_contents.landmarks(navigation, item.name)
+            chapters = chapters or contents.chapters(navigation, item.name, about.title)
+            marked += contents.landmarks(navigation, item.name)
     furniture = {archive.find(place.file) for kind, place in marked if kind in _FURNITURE and not place.fragment}
     notes.place({part.name: part.body for part in parts})
     listed: dict[str | None, dict[str, Heading]] = {}
@@ -75,11 +76,11 @@ def read(path: Path) -> BookText:
     readable = [part for part in parts if part.linear and not _furnishes(part, furniture)]
     return BookText(
         format="epub",
-        sections=tuple(without_licence(_sections(readable, listed, metadata.title))),
-        title=metadata.title,
-        authors=metadata.authors,
-        language=metadata.language,
-        year=metadata.year,
+        sections=tuple(without_licence(_sections(readable, listed, about.title))),
+        title=about.title,
+        authors=about.authors,
+        language=about.language,
+        year=about.year,
         warnings=("parts_missing",) if missing else (),
     )
 
@@ -101,7 +102,7 @@ def _manifest(archive: Archive, package: etree._Element, package_name: str) -> t
     missing = False
     for line in find_all(package, "item"):
         media_type = attribute(line, "media-type").lower()
-        if name := archive.find(epub_contents.link(attribute(line, "href"), package_name).file):
+        if name := archive.find(contents.link(attribute(line, "href"), package_name).file):
             items[attribute(line, "id")] = _Item(name, media_type, "nav" in attribute(line, "properties").split())
         else:
             missing = missing or media_type in _TEXT_TYPES
@@ -121,7 +122,7 @@ def _refuse_locked(archive: Archive, names: set[str], path: Path) -> None:
     if not encryption:
         return
     for entry in find_all(parse_xml(archive.read(encryption), path), "encrypteddata"):
-        places = [epub_contents.link(attribute(found, "uri"), "") for found in find_all(entry, "cipherreference")]
+        places = [contents.link(attribute(found, "uri"), "") for found in find_all(entry, "cipherreference")]
         if names & {archive.find(place.file) for place in places}:
             raise UnreadableBook("epub_locked", path=str(path))
 

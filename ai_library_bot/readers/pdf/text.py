@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
 
-from ai_library_bot.readers.pdf_blocks import Block, ends_sentence, starts_item
+from ai_library_bot.readers.pdf.blocks import Block, ends_sentence, starts_item
 from ai_library_bot.text import one_line
 from ai_library_bot.types import Section
 

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ai_library_bot.readers.pdf_lines import Word, rows
-from ai_library_bot.readers.pdf_running_lines import Page, body_size, without_running_lines
-from tests.readers.test_pdf_lines import line
+from ai_library_bot.readers.pdf.lines import Word, rows
+from ai_library_bot.readers.pdf.running_lines import Page, body_size, without_running_lines
+from tests.readers.pdf.test_lines import line
 
 ROMAN = "i ii iii iv v vi vii viii ix x".split()
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ai_library_bot.readers.pdf_blocks import Block
-from ai_library_bot.readers.pdf_text import Start, joined, sections
+from ai_library_bot.readers.pdf.blocks import Block
+from ai_library_bot.readers.pdf.text import Start, joined, sections
 from ai_library_bot.types import Section
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import takewhile
 from typing import Literal, NamedTuple
 
-from ai_library_bot.readers.pdf_lines import Row
+from ai_library_bot.readers.pdf.lines import Row
 from ai_library_bot.text import fold
 
 _EDGE_ROWS = 3  # running lines are looked for in so many rows at the top and at the bottom of a page

@@ -7,7 +7,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ai_library_bot.readers.pdf_lines import Row, Word, columns, rows
+from ai_library_bot.readers.pdf.lines import Row, Word, columns, rows
 
 SIZE = 10.0
 LETTER = SIZE / 2
