@@ -141,7 +141,7 @@ class _Run:
         """The books as the workers read them; those that can't be read are added to the failures."""
         total = len(changes.to_read)
         with ReaderPool() as pool:
-            answers = pool.read(read.file.path for read in changes.to_read)
+            answers = pool.read((read.file.path for read in changes.to_read), self._stop_if_wanted)
             for done, (read, (path, text)) in enumerate(zip(changes.to_read, answers, strict=True)):
                 self._go_on(Progress("read", done, total, path.name))
                 if isinstance(text, UnreadableBook):
@@ -203,6 +203,9 @@ class _Run:
         return published.number
 
     def _go_on(self, progress: Progress) -> None:
+        self._stop_if_wanted()
+        self._listener(progress)
+
+    def _stop_if_wanted(self) -> None:
         if self._stop_wanted():
             raise Stopped
-        self._listener(progress)

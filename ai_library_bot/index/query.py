@@ -45,7 +45,8 @@ class Query(NamedTuple):
 def understand(query: str, index: LexicalIndex) -> Query:
     """The terms of a query, weighted for this index: the rarer a word is in it, the more it tells (Robertson's IDF).
 
-    A word that stands nowhere in the index is taken for a typing error of the most similar word that does.
+    A word that stands neither in the index nor in the dictionary is taken for a typing error of the most similar word
+    that does.
     """
     written = [word.folded for word in words(query)]
     looked_for = list(dict.fromkeys(written))[:LONGEST_QUERY]
@@ -77,7 +78,7 @@ def _rarity(frequency: int, passages: int) -> float:
 
 
 def _most_similar(word: str, index: LexicalIndex) -> str | None:
-    if len(word) < _SHORTEST_MISSPELT or not word.isalpha():
+    if len(word) < _SHORTEST_MISSPELT or not word.isalpha() or len(forms(word)) > 1:  # in the dictionary: no error
         return None
     similar = index.similar_words(word, 2 if len(word) >= _TWO_ERRORS else 1)
     return next(iter(difflib.get_close_matches(word, sorted(similar), 1)), None)

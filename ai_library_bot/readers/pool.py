@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from itertools import islice
@@ -76,10 +76,13 @@ class ReaderPool:
         for worker in self._idle:
             worker.end()
 
-    def read(self, paths: Iterable[Path]) -> Iterator[tuple[Path, BookText | UnreadableBook]]:
+    def read(
+        self, paths: Iterable[Path], while_waiting: Callable[[], None] = lambda: None
+    ) -> Iterator[tuple[Path, BookText | UnreadableBook]]:
         """Each path with its book, or with the reason why there is none, in the order of `paths`.
 
-        No more than a few books per worker are read ahead of the one that was asked for.
+        No more than a few books per worker are read ahead of the one that was asked for. `while_waiting` is called
+        several times a second while a book takes long, and may raise to give up.
         Raises Unavailable if no worker can be started.
         """
         remaining = iter(paths)
@@ -92,6 +95,7 @@ class ReaderPool:
                     return
                 path, future = ahead.popleft()
                 while not future.done():
+                    while_waiting()
                     wait([future], _SLICE_SECONDS)
                 yield path, future.result()
         finally:

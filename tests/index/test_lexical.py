@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -96,11 +95,13 @@ def test_the_files_of_an_index_are_never_written_into_but_for_those_that_are_pri
     write(folder, [entry("b", 0, "лампа погасла")], remove=["a"])
     for name in before.keys() - set(PRIVATE_FILES):
         if (folder / name).exists():
-            assert (os.stat(folder / name).st_ino, (folder / name).read_bytes()) == before[name]
+            assert ((folder / name).stat().st_ino, (folder / name).read_bytes()) == before[name]
 
 
-def test_no_lock_is_left(folder: Path) -> None:
-    write(folder, [entry("a", 0, "лампа")])
+def test_a_writer_that_is_closed_leaves_no_lock(folder: Path) -> None:
+    writer = LexicalWriter(folder)
+    writer.add(entry("a", 0, "лампа"))
+    writer.close()
     assert list(folder.glob("*.lock")) == []
 
 
@@ -169,9 +170,3 @@ class TestCandidates:
 )
 def test_stems(folder: Path, text: str, stems: list[str]) -> None:
     assert write(folder, []).stems(text) == stems
-
-
-@pytest.fixture(autouse=True)
-def impatient(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
-    yield
