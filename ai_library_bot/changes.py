@@ -12,6 +12,7 @@ from ai_library_bot.scan import Found, Shelf
 from ai_library_bot.types import Book, Failure, Skip
 
 _MEGABYTE = 1_000_000  # bytes
+_TOO_LARGE = "too_large"  # decided anew at every ingest: the limit may have been raised
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +104,9 @@ def _refusal(file: Found, known: tuple[tuple[int, int], Failure] | None, max_boo
     if file.size > max_book_mb * _MEGABYTE:
         size = round(file.size / _MEGABYTE, 1)
         return failure_of(
-            file.path, UnreadableBook("too_large", path=str(file.path), megabytes=size, limit=f"{max_book_mb:g}")
+            file.path, UnreadableBook(_TOO_LARGE, path=str(file.path), megabytes=size, limit=f"{max_book_mb:g}")
         )
-    if known and known[0] == file.stamp and not known[1].retry:
+    if known and known[0] == file.stamp and not known[1].retry and known[1].reason != _TOO_LARGE:
         return known[1]
     return None
 

@@ -6,6 +6,7 @@ import itertools
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -52,16 +53,17 @@ def ingest(
     began = time.monotonic()
     listener(Progress("scan", 0, 0))
     shelf = scan(paths)
-    with generations.writing() as writing:
-        run = _Run(generations, writing, rules, listener, stop_wanted)
+    with generations.writing() as writing, closing(_Run(generations, writing, rules, listener, stop_wanted)) as run:
         return run.sync(shelf, began)
 
 
 def remove(generations: Generations, books: Sequence[Book], rules: Rules) -> IngestReport:
     """Takes books out of the index; their files stay where they are. Raises as `ingest`."""
     began = time.monotonic()
-    with generations.writing() as writing:
-        run = _Run(generations, writing, rules, lambda _: None, lambda: False)
+    with (
+        generations.writing() as writing,
+        closing(_Run(generations, writing, rules, lambda _: None, lambda: False)) as run,
+    ):
         return run.carry_out(Changes(removed=list(books)), began)
 
 
@@ -104,14 +106,17 @@ class _Run:
             self._remove(book)
         for book, file in changes.moved:
             self._books[book.id] = replace(book, path=file.path, modified_ns=settled_ns(file.modified_ns))
+        warned: dict[Path, tuple[str, ...]] = {}
         for read, text in self._read(changes):
+            warned[read.file.path] = text.warnings
             if read.replaces:
                 self._remove(read.replaces)
             self._add(read, text)
             (updated if read.replaces else added).append(read.file.path)
         parent = self._writing.parent
         number = parent.number if parent else None
-        if changes.removed or updated or added:
+        repairing = parent is not None and parent.damaged
+        if changes.removed or updated or added or repairing:
             number = self._publish()
         return IngestReport(
             generation=number,
@@ -126,7 +131,13 @@ class _Run:
             passages=sum(book.passages for book in self._books.values()),
             languages=dict(Counter(book.language for book in self._books.values()).most_common()),
             seconds=round(time.monotonic() - began, 3),
+            warnings=tuple((path, key) for path, keys in warned.items() for key in keys),
         )
+
+    def close(self) -> None:
+        """Lets go of what was staged and not published."""
+        if "_lexical" in vars(self):
+            self._lexical.abandon()
 
     def _identify(self, total: int) -> Callable[[Found], str]:
         done = itertools.count(1)
@@ -190,6 +201,7 @@ class _Run:
         self._go_on(Progress("index", 0, 1))
         if "_lexical" in vars(self):
             self._lexical.close()
+            del self._lexical
         books = sorted(self._books.values(), key=lambda book: book.path)
         catalogue.write(self._stage, books)
         self._go_on(Progress("check", 0, 1))

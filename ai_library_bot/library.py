@@ -40,7 +40,7 @@ class Library:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._generations = Generations(settings.faiss_path)
+        self._generations = Generations(settings.faiss_path.absolute())
         self._opened: SearchIndex | None = None
         self._notices: dict[str, Notice] = {}
 
@@ -149,14 +149,14 @@ class Library:
         return self._generations.roll_back(to)
 
     def verify(self) -> tuple[Verification, ...]:
-        """Compares every byte of every generation with what was written."""
-        return tuple(self._generations.verify(kept.number) for kept in self._generations.listed())
+        """Compares every byte of every generation with what was written, newest first."""
+        return tuple(self._generations.verify(number) for number in self._generations.numbers())
 
     def check(self) -> tuple[Check, ...]:
         """What is set up and what is not."""
         from ai_library_bot.doctor import checks
 
-        return tuple(checks(self._settings.books_path, self._generations))
+        return tuple(checks(self._settings.books_path.absolute(), self._generations))
 
     def _index(self) -> SearchIndex:
         """The active generation, opened; the one in hand if it is still the active one."""
@@ -170,7 +170,13 @@ class Library:
             )
         opened = self._opened
         if opened is None or opened.published.folder != published.folder:
-            opened = self._opened = SearchIndex(published)
+            try:
+                opened = SearchIndex(published)
+            except (OSError, ValueError):
+                if published.folder.exists():
+                    raise
+                opened = SearchIndex(self._generations.current())  # pruned by an ingest between the two looks
+            self._opened = opened
         return opened
 
     def _rules(self) -> Rules:

@@ -29,11 +29,11 @@ class ProgressBars:
 
     def __call__(self, progress: Progress) -> None:
         if progress.phase not in self._tasks:
-            self._tasks[progress.phase] = self._bars.add_task(self._say(f"phase.{progress.phase}"), item="")
+            self._tasks[progress.phase] = self._bars.add_task(self._say(f"phase.{progress.phase}"), total=None, item="")
         self._bars.update(
             self._tasks[progress.phase],
             completed=progress.done,
-            total=progress.total,
+            total=progress.total or None,  # not known yet: the bar moves to and fro
             item="" if progress.done == progress.total else visible(progress.item),
         )
 

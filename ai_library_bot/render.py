@@ -80,6 +80,8 @@ def ingest(page: Page, say: Messages, report: IngestReport) -> None:
     for failure in report.failed:
         again = f" {say('ingest.retry')}" if failure.retry else ""
         page.write(_reason(say, failure), again, indent=_MARK_WIDTH, label=_OK[False])
+    for path, key in report.warnings:
+        page.write(f"{path}: {say(f'warning.{key}')}", indent=_MARK_WIDTH, label=("!", "yellow"))
     for skip in report.skipped[:_SKIPS_SHOWN]:
         page.write((_reason(say, skip), _QUIET), indent=_MARK_WIDTH, label=_OK[None])
     if (more := len(report.skipped) - _SKIPS_SHOWN) > 0:
@@ -88,7 +90,7 @@ def ingest(page: Page, say: Messages, report: IngestReport) -> None:
             indent=_MARK_WIDTH,
             label=_OK[None],
         )
-    if report.failed or report.skipped:
+    if report.failed or report.warnings or report.skipped:
         page.write()
     if report.generation == report.parent:
         page.write(say("ingest.nothing_changed"))

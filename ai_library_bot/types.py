@@ -260,7 +260,10 @@ class Skip:
 
 @dataclass(frozen=True, slots=True)
 class IngestReport:
-    """What one ingest did. `generation` equals `parent` when nothing changed."""
+    """What one ingest did. `generation` equals `parent` when nothing changed.
+
+    `warnings` are books that were read, but not whole, each with a message key under `warning.`.
+    """
 
     generation: int | None
     parent: int | None
@@ -274,6 +277,7 @@ class IngestReport:
     passages: int
     languages: dict[str, int]
     seconds: float
+    warnings: tuple[tuple[Path, str], ...] = ()
     usage: Usage = field(default_factory=Usage)
 
 

@@ -42,8 +42,11 @@ class ReadingHere:
     ) -> None:
         return None
 
-    def read(self, paths: Iterable[Path]) -> Iterator[tuple[Path, BookText | UnreadableBook]]:
+    def read(
+        self, paths: Iterable[Path], while_waiting: Callable[[], None] = lambda: None
+    ) -> Iterator[tuple[Path, BookText | UnreadableBook]]:
         for path in paths:
+            while_waiting()
             self.asked.append(path)
             try:
                 yield path, read_book(path)
@@ -109,6 +112,6 @@ class Shelf:
         """The texts of the passages found, best first."""
         return [hit.passage.text for hit in self.open().search(query, 50, **filters)]
 
-    def titles(self) -> list[str]:
-        """The titles in the catalogue, sorted."""
-        return sorted(book.title for book in self.open().books.values())
+    def files(self) -> list[str]:
+        """The names of the files in the catalogue, sorted."""
+        return sorted(book.path.name for book in self.open().books.values())

@@ -413,7 +413,7 @@ def test_an_answer_not_found_as_json(shell: Shell) -> None:
 
 def test_ingest_and_remove_as_json(shell: Shell) -> None:
     keys = {"generation", "parent", "added", "updated", "unchanged", "removed", "failed", "skipped", "books"}
-    keys |= {"passages", "languages", "seconds", "usage"}
+    keys |= {"passages", "languages", "seconds", "usage", "warnings"}
     report = shell("ingest", "--json").json
     assert report.keys() == keys
     assert report["added"] == ["books/ledger.pdf", "books/мост.fb2"]

@@ -38,7 +38,7 @@ class ExtractiveWriter:
         by_quote: dict[str, _Sentence] = {}
         for sentence in candidates:
             if sentence.score >= _NEARLY_AS_GOOD * candidates[0].score:
-                by_quote.setdefault(sentence.quote, sentence)
+                by_quote.setdefault(" ".join(sentence.quote.split()), sentence)
         return list(by_quote.values())[:_MOST_QUOTES]
 
     def _scored(self, hit: Hit, found: SearchResult) -> Iterator[_Sentence]:

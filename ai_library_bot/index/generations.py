@@ -62,6 +62,13 @@ class Generations:
             for found in sound
         )
 
+    def numbers(self) -> tuple[int, ...]:
+        """The numbers of all generations, sound or not, newest first. Raises MissingInput if there is none."""
+        with disk.reading(self.folder):
+            if not (numbers := _numbers(self.folder)):
+                raise self._nothing_sound()
+            return tuple(numbers)
+
     def verify(self, number: int) -> Verification:
         """Compares every byte of the generation with its manifest. Raises BadRequest if there is no such generation."""
         with disk.reading(self.folder):

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import fields
 from functools import lru_cache
 from pathlib import Path
@@ -101,6 +102,12 @@ class LexicalWriter:
         """Removes all passages of a book."""
         self._writer.delete_documents_by_term("book", book_id)
 
+    def abandon(self) -> None:
+        """Lets go of the folder without finishing what was begun in it."""
+        with suppress(ValueError):  # whatever else went wrong has been said
+            self._writer.rollback()
+            self._writer.wait_merging_threads()
+
     def close(self) -> None:
         """Writes everything and lets go of the folder."""
         self._writer.commit()
@@ -155,11 +162,20 @@ class LexicalIndex:
         found = self._analyzer.analyze(word)
         return found[0] if found else word
 
-    def frequency(self, stems: Iterable[str]) -> int:
-        """In how many passages, or under how many chapters and titles, the stems stand; counted for each of them."""
-        return sum(
-            max(self._searcher.doc_freq("text", stem), self._searcher.doc_freq("context", stem)) for stem in stems
-        )
+    def frequency(self, stems: Collection[str]) -> int:
+        """How many passages hold one of the stems, or stand under a title, author or chapter that does if more do.
+
+        Removed passages are not counted, as they are in the document frequency that tantivy has at hand.
+        """
+        return max(self._count("text", stems), self._count("context", stems))
+
+    def _count(self, field: str, stems: Collection[str]) -> int:
+        if len(stems) == 1:  # known without looking, as long as nothing was removed
+            query = tantivy.Query.term_query(self._schema, field, next(iter(stems)), index_option="freq")
+        else:
+            query = tantivy.Query.term_set_query(self._schema, field, list(stems))
+        found = self._searcher.search(query, 1)
+        return int(found.count)  # type: ignore[attr-defined]  # the stub does not know it
 
     def entries(self) -> Iterator[Entry]:
         """All passages, in the order in which they were indexed."""

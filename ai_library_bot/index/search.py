@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from functools import cached_property
 
 from ai_library_bot.errors import BadRequest, MissingInput
 from ai_library_bot.index import catalogue, ranking
@@ -23,12 +22,9 @@ class SearchIndex:
 
     def __init__(self, published: Published) -> None:
         self.published = published
-        self._lexical = LexicalIndex(published.folder / LEXICAL)
-
-    @cached_property
-    def books(self) -> dict[str, Book]:
+        self.books = {book.id: book for book in catalogue.read(published.folder)}
         """The books by id, in the order of the catalogue."""
-        return {book.id: book for book in catalogue.read(self.published.folder)}
+        self._lexical = LexicalIndex(published.folder / LEXICAL)
 
     def search(
         self,
@@ -81,8 +77,12 @@ class SearchIndex:
         """The books that meet all the filters given; within one filter any name will do.
 
         A name is a part of the title or of the file name, or the beginning of the id; an author is a part of a name.
-        Letter case, ё and quote marks make no difference. Raises MissingInput if no book is left.
+        Letter case, ё and quote marks make no difference. Raises MissingInput for a name that no book has, and if no
+        book is left.
         """
+        for name in names:
+            if not any(_named(book, name) for book in self.books.values()):
+                raise MissingInput("unknown_book", name=name)
         chosen = [
             book
             for book in self.books.values()
