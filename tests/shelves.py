@@ -55,14 +55,14 @@ class ReadingHere:
 
 
 class Shelf:
-    """Books in `books`, their index in `index`, both under one folder; `pool` notes which books were read."""
+    """Books in `books` and an index beside that folder; `pool` notes which books were read."""
 
-    def __init__(self, folder: Path, pool: ReadingHere | None = None) -> None:
+    def __init__(self, folder: Path, index: str = "index") -> None:
         self.books = folder / "books"
         self.books.mkdir(parents=True, exist_ok=True)
-        self.index = folder / "index"
+        self.index = folder / index
         self.generations = Generations(self.index)
-        self.pool = pool or ReadingHere()
+        self.pool = ReadingHere()
 
     def put(
         self,

@@ -13,8 +13,6 @@ from dataclasses import dataclass
 
 import pytest
 
-from ai_library_bot.index.generations import Generations
-from ai_library_bot.index.search import SearchIndex
 from ai_library_bot.types import Book
 from tests.shelves import RULES, Shelf
 
@@ -48,7 +46,7 @@ def case(tmp_path_factory: pytest.TempPathFactory) -> Case:
     for number in range(1, 24, 2):
         shelf.put(f"{number}.md", *chapters(number, "Second"))
     (shelf.books / "2.md").rename(shelf.books / "старый мост.md")
-    clean = beside(shelf, "clean")
+    clean = Shelf(shelf.books.parent, "clean")
     clean.ingest()
     timed = copy(shelf, "timed")
     began = time.monotonic()
@@ -67,23 +65,16 @@ def chapters(number: int, edition: str) -> list[str]:
     ]
 
 
-def beside(shelf: Shelf, name: str) -> Shelf:
-    """The same books with another index, still to be made."""
-    other = Shelf(shelf.books.parent)
-    other.index = shelf.index.with_name(name)
-    other.generations = Generations(other.index)
-    return other
-
-
 def copy(shelf: Shelf, name: str) -> Shelf:
-    other = beside(shelf, name)
+    """The same books with a copy of the index."""
+    other = Shelf(shelf.books.parent, name)
     shutil.copytree(shelf.index, other.index)
     return other
 
 
 def answers(shelf: Shelf) -> Answers:
     """The catalogue, and the hits of some queries."""
-    index: SearchIndex = shelf.open()
+    index = shelf.open()
     found = [index.search(query, 1000) for query in QUERIES]
     return index.books, [[(hit.passage.id, hit.score) for hit in hits] for hits in found]
 

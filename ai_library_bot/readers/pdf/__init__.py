@@ -24,12 +24,14 @@ from ai_library_bot.readers.pdf.chapters import Bookmark, chapter_starts
 from ai_library_bot.readers.pdf.lines import Word, columns, rows
 from ai_library_bot.readers.pdf.running_lines import Page, body_size, without_running_lines
 from ai_library_bot.readers.pdf.text import joined, sections
-from ai_library_bot.text import fold, one_line
+from ai_library_bot.text import fold, one_line, words
 from ai_library_bot.types import BookText
 
 _MAX_PAGES = 10_000
 _MAX_CHARACTERS = 30_000_000
 _MAX_BOOKMARKS = 10_000
+_TITLE_PAGES = 5  # where a title is looked for
+_TITLE_SHOWN = 0.8  # of its words
 _MAX_OBJECTS = 100  # objects of a page that are looked at to find a picture
 _FONT_NAME = 64  # bytes of a font's name that are looked at
 _LANGUAGE_NAME = 32  # characters
@@ -112,7 +114,7 @@ def _read(document: Any, raw: ModuleType, path: Path) -> BookText:
     return BookText(
         format="pdf",
         sections=tuple(sections(pieces, starts)),
-        title=_title(metadata, path),
+        title=_title(metadata, path, texts[:_TITLE_PAGES]),
         authors=_authors(metadata),
         language=_language(document, raw),
         warnings=warnings,
@@ -277,12 +279,19 @@ def _outline(document: Any, raw: ModuleType, texts: Sequence[_PageText]) -> Iter
         )
 
 
-def _title(metadata: dict[str, str], path: Path) -> str:
-    """The title, unless a program made it up."""
+def _title(metadata: dict[str, str], path: Path, first_pages: Sequence[_PageText]) -> str:
+    """The title, unless a program made it up or a template left it behind: the book itself shows its title."""
     title = one_line(metadata.get("Title", ""))
     if _MADE_UP_TITLE.search(title) or fold(title) in (fold(path.stem), fold(path.name)):
         return ""
-    return "" if _names_program(title, metadata) else title
+    return title if _shown(title, first_pages) and not _names_program(title, metadata) else ""
+
+
+def _shown(title: str, pages: Sequence[_PageText]) -> bool:
+    """Whether most words of the title stand on the pages; a title page may be a picture."""
+    text = fold("".join(page.joined for page in pages))
+    shown = [word.folded in text for word in words(title)]
+    return sum(shown) >= _TITLE_SHOWN * len(shown) or any(page.picture for page in pages)
 
 
 def _authors(metadata: dict[str, str]) -> tuple[str, ...]:

@@ -146,7 +146,7 @@ def test_russian_letters_that_a_font_calls_latin_are_mended(tmp_path: Path) -> N
 
 def test_title_author_and_language_come_from_the_file(tmp_path: Path) -> None:
     metadata = {"Title": "Смотритель маяка", "Author": "А. Иванов; Б. Петров", "CreationDate": "D:20200101000000Z"}
-    found = book(tmp_path, lines(ШТОРМ), metadata=metadata, language="ru-RU")
+    found = book(tmp_path, lines("Смотритель маяка. " + ШТОРМ), metadata=metadata, language="ru-RU")
     assert (found.title, found.authors, found.language, found.year) == (
         "Смотритель маяка",
         ("А. Иванов", "Б. Петров"),
@@ -168,12 +168,16 @@ def test_title_author_and_language_come_from_the_file(tmp_path: Path) -> None:
     ],
 )
 def test_titles_that_a_program_made_up_are_none(tmp_path: Path, title: str) -> None:
-    assert book(tmp_path, lines(STORM), metadata={"Title": title}).title == ""
+    assert book(tmp_path, lines(f"{title} {STORM}"), metadata={"Title": title}).title == ""
 
 
 @pytest.mark.parametrize("title", ["Catch-22", "Fahrenheit 451", "Война и мир. Том 2", "Document of the Lamp"])
 def test_titles_with_numbers_and_common_words_are_titles(tmp_path: Path, title: str) -> None:
-    assert book(tmp_path, lines(STORM), metadata={"Title": title}).title == title
+    assert book(tmp_path, lines(f"{title} {STORM}"), metadata={"Title": title}).title == title
+
+
+def test_a_title_that_the_first_pages_do_not_show_was_left_behind_by_a_template(tmp_path: Path) -> None:
+    assert book(tmp_path, lines(STORM), metadata={"Title": "Form 10-K filed 07/27/2023"}).title == ""
 
 
 @pytest.mark.parametrize(
