@@ -91,9 +91,7 @@ def ingest(report: IngestReport, say: Messages) -> Json:
         "books": report.books,
         "passages": report.passages,
         "languages": report.languages,
-        "warnings": [
-            {"path": str(path), "key": key, "reason": say(f"warning.{key}")} for path, key in report.warnings
-        ],
+        "warnings": [{"path": str(path), "key": key, "reason": say(f"warning.{key}")} for path, key in report.warnings],
         "seconds": round(report.seconds, 3),
         "usage": asdict(report.usage),
     }
