@@ -14,7 +14,7 @@ from pathlib import Path
 from ai_library_bot.changes import Changes, ToRead, compare, failure_of
 from ai_library_bot.chunking import passages
 from ai_library_bot.errors import UnreadableBook
-from ai_library_bot.index import catalogue, failures
+from ai_library_bot.index import catalogue, disk, failures
 from ai_library_bot.index.generations import Generations, Writing
 from ai_library_bot.index.lexical import LEXICAL, PRIVATE_FILES, Entry, LexicalIndex, LexicalWriter
 from ai_library_bot.readers.pool import ReaderPool
@@ -203,7 +203,8 @@ class _Run:
             self._lexical.close()
             del self._lexical
         books = sorted(self._books.values(), key=lambda book: book.path)
-        catalogue.write(self._stage, books)
+        with disk.writing_into(self._generations.folder):
+            catalogue.write(self._stage, books)
         self._go_on(Progress("check", 0, 1))
         expected = sum(book.passages for book in books)
         if (found := LexicalIndex(self._stage / LEXICAL).passages) != expected:

@@ -78,6 +78,7 @@ def test_a_higher_demand_never_finds_more(index: SearchIndex) -> None:
 def test_only_the_books_asked_for_answer(index: SearchIndex) -> None:
     question = "Почему смотритель маяка перестал писать письма?"
     assert answer(index, question, min_relevance=0.7, books=["Маяк"]).found
+    assert not answer(index, question, min_relevance=0.7, languages=["en"]).found
     elsewhere = answer(index, question, min_relevance=0.7, authors=["Вельский"], languages=["ru"])
     assert not elsewhere.found
     assert {hit.book.title for hit in elsewhere.closest} <= {"Мост"}

@@ -139,6 +139,10 @@ class TestExamples:
         found = passages("b3f2", book("\n\n".join([paragraph] * 20)), 200)
         assert {passage.text for passage in found} == {f"{paragraph}\n\n{paragraph}"}
 
+    def test_the_end_of_a_paragraph_is_a_better_place_to_cut_than_one_of_a_sentence_a_little_nearer(self) -> None:
+        first, second = (SENTENCE * 14).strip(), (SENTENCE * 18).strip()
+        assert [passage.text for passage in passages("b3f2", book(f"{first}\n\n{second}"), 200)] == [first, second]
+
     def test_a_poem_longer_than_any_passage_is_cut_at_its_lines(self) -> None:
         found = passages("b3f2", book("\n".join([LINE] * 60)), 200)
         assert len(found) > 3

@@ -7,9 +7,11 @@ words alone. All text is folded (`text.fold`) before it is indexed or asked for.
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import tempfile
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import fields
 from functools import lru_cache
 from pathlib import Path
@@ -17,6 +19,8 @@ from typing import NamedTuple
 
 import tantivy
 
+from ai_library_bot.errors import CannotWrite
+from ai_library_bot.index import disk
 from ai_library_bot.text import fold, words
 from ai_library_bot.types import Passage, Term
 
@@ -27,6 +31,7 @@ PRIVATE_FILES = ("meta.json", ".managed.json")
 """The files that a writer replaces; all others are never changed once written."""
 
 _STEMS, _WORDS = "stems", "words"
+_LOCK = ".lock"
 _WRITER_MEMORY = 128_000_000  # bytes tantivy may fill before it writes a segment
 _LONGEST_WORD = 60
 _REMEMBERED_STEMS = 65_536  # a few megabytes
@@ -78,14 +83,18 @@ class Entry(NamedTuple):
 
 
 class LexicalWriter:
-    """Changes the lexical index in `folder`, or begins one there. Nothing is written for good before `close`."""
+    """Changes the lexical index in `folder`, or begins one there. Nothing is written for good before `close`.
+
+    Raises CannotWrite from every method when the disk is full or faulty.
+    """
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(exist_ok=True)
-        self._index = tantivy.Index(_schema(), str(folder))
-        _register_tokenizers(self._index)
-        self._writer = self._index.writer(_WRITER_MEMORY, 1)  # one thread: the same books make the same index
         self._folder = folder
+        with _writing_into(folder):
+            folder.mkdir(exist_ok=True)
+            self._index = tantivy.Index(_schema(), str(folder))
+            _register_tokenizers(self._index)
+            self._writer = self._index.writer(_WRITER_MEMORY, 1)  # one thread: the same books make the same index
 
     def add(self, entry: Entry) -> None:
         """Adds a passage."""
@@ -96,11 +105,13 @@ class LexicalWriter:
         document.add_text("words", folded)
         document.add_text("context", fold(entry.context))
         document.add_bytes("stored", _packed(entry))
-        self._writer.add_document(document)
+        with _writing_into(self._folder):
+            self._writer.add_document(document)
 
     def remove(self, book_id: str) -> None:
         """Removes all passages of a book."""
-        self._writer.delete_documents_by_term("book", book_id)
+        with _writing_into(self._folder):
+            self._writer.delete_documents_by_term("book", book_id)
 
     def abandon(self) -> None:
         """Lets go of the folder without finishing what was begun in it."""
@@ -110,12 +121,25 @@ class LexicalWriter:
 
     def close(self) -> None:
         """Writes everything and lets go of the folder."""
-        self._writer.commit()
-        self._writer.wait_merging_threads()
-        for lock in self._folder.glob("*.lock"):
-            lock.unlink()
-        if _removed_share(self._folder) > _MOST_REMOVED:
-            _rewrite(self._folder)
+        with _writing_into(self._folder):
+            self._writer.commit()
+            self._writer.wait_merging_threads()
+            for lock in self._folder.glob("*" + _LOCK):
+                lock.unlink()
+            if _removed_share(self._folder) > _MOST_REMOVED:
+                _rewrite(self._folder)
+
+
+@contextmanager
+def _writing_into(folder: Path) -> Iterator[None]:
+    """Says in words what the disk has against writing; tantivy puts that into a ValueError that names no reason."""
+    try:
+        with disk.writing_into(folder):
+            yield
+    except ValueError as error:
+        if shutil.disk_usage(folder).free < _WRITER_MEMORY:
+            raise CannotWrite("disk_full", folder=str(folder)) from error
+        raise CannotWrite("write_failed", folder=str(folder), error=str(error)) from error
 
 
 def _removed_share(folder: Path) -> float:
@@ -136,15 +160,29 @@ def _rewrite(folder: Path) -> None:
     fresh.rename(folder)
 
 
+@contextmanager
+def _lockable(folder: Path) -> Iterator[Path]:
+    """The folder, or one of links to its files: tantivy opens an index only where it can make a lock file."""
+    if os.access(folder, os.W_OK):
+        yield folder
+        return
+    with tempfile.TemporaryDirectory() as links:
+        for path in folder.iterdir():
+            if path.suffix != _LOCK:
+                Path(links, path.name).symlink_to(path)
+        yield Path(links)
+
+
 class LexicalIndex:
     """Reads the lexical index in `folder`; any number of these may be open."""
 
     def __init__(self, folder: Path) -> None:
-        self._index = tantivy.Index.open(str(folder))
-        self._index.config_reader(reload_policy="manual")
-        self._schema = self._index.schema
-        _register_tokenizers(self._index)
-        self._searcher = self._index.searcher()
+        with _lockable(folder) as place:
+            self._index = tantivy.Index.open(str(place))
+            self._index.config_reader(reload_policy="manual")
+            self._schema = self._index.schema
+            _register_tokenizers(self._index)
+            self._searcher = self._index.searcher()
         self._analyzer = _stems().build()
         self.stem = lru_cache(_REMEMBERED_STEMS)(self._stem)
 

@@ -13,7 +13,7 @@ from ai_library_bot.index.query import matches, understand
 from ai_library_bot.text import fold
 from ai_library_bot.types import Book, Excerpt, Hit, Passage, SearchResult
 
-_CANDIDATES = 100
+_CANDIDATES = 60
 """Passages that are read and ranked for a query; the evidence is nearly always among the first twenty by BM25."""
 
 

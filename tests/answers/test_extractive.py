@@ -60,6 +60,11 @@ def test_a_sentence_of_a_better_passage_comes_before_the_same_words_in_a_worse_o
     assert write(found(good, bad, ask="keeper")).claims[0].passage_id == good.passage.id
 
 
+def test_a_passage_that_hardly_matches_is_not_quoted_beside_a_good_one() -> None:
+    good, bad = hit("In the first one the keeper slept."), hit("In this one the keeper woke.", number=1, score=1)
+    assert [claim.passage_id for claim in write(found(good, bad, ask="keeper")).claims] == [good.passage.id]
+
+
 def test_a_sentence_that_goes_on_about_the_one_before_may_answer() -> None:
     text = f"Pascoe was the keeper of the lamp. He was born in the village in 1856. {WEATHER}"
     assert "He was born in the village in 1856." in quoted(text, ask="pascoe born")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ai_library_bot.errors import CannotWrite
 from ai_library_bot.index.lexical import PRIVATE_FILES, Entry, LexicalIndex, LexicalWriter
 from ai_library_bot.text import clean
 from ai_library_bot.types import Passage, Term, passage_id
@@ -103,6 +106,31 @@ def test_a_writer_that_is_closed_leaves_no_lock(folder: Path) -> None:
     writer.add(entry("a", 0, "лампа"))
     writer.close()
     assert list(folder.glob("*.lock")) == []
+
+
+def test_a_folder_that_may_not_be_written_is_read_and_left_alone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(folder, [entry("a", 0, "the lamp on the shore")])
+    for lock in folder.glob("*.lock"):
+        lock.unlink()
+    before = sorted(path.name for path in folder.iterdir())
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    assert found(LexicalIndex(folder), "lamp") == ["a:0000"]
+    assert sorted(path.name for path in folder.iterdir()) == before
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no limit of file sizes")
+def test_a_disk_that_takes_no_more_is_named(folder: Path) -> None:
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    writer = LexicalWriter(folder)
+    writer.add(entry("a", 0, " ".join(f"word{number}" for number in range(20_000))))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+    try:
+        with pytest.raises(CannotWrite, match=re.escape(str(folder))):
+            writer.close()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_the_same_passages_make_the_same_index(tmp_path: Path) -> None:

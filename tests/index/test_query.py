@@ -64,6 +64,11 @@ def test_a_word_that_stands_nowhere_is_taken_for_the_most_similar_that_does(inde
     assert [index.frequency(term.stems) for term in understood.terms] == [10, 10]
 
 
+def test_a_word_of_the_dictionary_is_no_typing_error_though_it_stand_nowhere(index: LexicalIndex) -> None:
+    assert understand("лампб", index).corrections == (("лампб", "лампа"),)
+    assert understand("рампа", index).corrections == ()
+
+
 @pytest.mark.parametrize("query", ["хзщ", "лмп", "l4mp", "абракадабра", "смртл"])
 def test_short_words_and_such_as_are_like_no_other_stay_as_they_are(index: LexicalIndex, query: str) -> None:
     assert understand(query, index).corrections == ()

@@ -264,6 +264,11 @@ class TestShow:
         assert [passage.id for passage in excerpt.before] == [ids[0]]
         assert [passage.id for passage in excerpt.after] == [ids[2]]
 
+    def test_all_neighbours_asked_for_stand_in_reading_order(self, index: SearchIndex) -> None:
+        ids = self.passages(index)
+        assert [passage.id for passage in index.show(ids[2], 2).before] == ids[:2]
+        assert [passage.id for passage in index.show(ids[0], 2).after] == ids[1:3]
+
     def test_neighbours_are_of_the_same_chapter(self, index: SearchIndex) -> None:
         first, *rest = self.passages(index)
         excerpt = index.show(first, 50)
