@@ -1,4 +1,4 @@
-"""The files that could not be read, so that a bad file is not tried again until it changes.
+"""The files that could not be read, so that a bad file is not tried again until it changes, or the program does.
 
 `failures.json` stands beside the generations. It is a cache: without it the bad files are merely read once more.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from importlib.metadata import version
 from pathlib import Path
 
 from ai_library_bot.index import disk
@@ -19,9 +20,11 @@ Stamp = tuple[int, int]
 
 
 def read(folder: Path) -> dict[Path, tuple[Stamp, Failure]]:
-    """The failures recorded in the index folder, by path; none if the record is missing or damaged."""
+    """The failures recorded in the index folder, by path; none if another version wrote them or they are damaged."""
     try:
-        lines = json.loads((folder / NAME).read_text("ascii"))
+        program, lines = json.loads((folder / NAME).read_text("ascii"))
+        if program != version("ai-library-bot"):
+            return {}
         return {
             Path(path): ((size, modified_ns), Failure(Path(path), reason, details, retry))
             for path, size, modified_ns, reason, details, retry in lines
@@ -37,4 +40,4 @@ def write(folder: Path, failed: Iterable[tuple[Stamp, Failure]]) -> None:
         for stamp, failure in sorted(failed, key=lambda entry: entry[1].path)
     ]
     with disk.writing_into(folder):
-        disk.write(folder / NAME, json.dumps(lines).encode("ascii"))
+        disk.write(folder / NAME, json.dumps((version("ai-library-bot"), lines)).encode("ascii"))

@@ -26,6 +26,12 @@ def test_the_last_record_counts(tmp_path: Path) -> None:
     assert failures.read(tmp_path) == {BUSY[1].path: BUSY}
 
 
+def test_another_version_of_the_program_tries_every_file_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    failures.write(tmp_path, [DAMAGED])
+    monkeypatch.setattr(failures, "version", lambda name: "next")
+    assert failures.read(tmp_path) == {}
+
+
 @pytest.mark.parametrize("record", [None, "", "{", "null", "7", '{"a": 1}', "[[]]", "[[1, 2, 3, 4, 5, 6]]", "[7]", "é"])
 def test_without_a_record_or_with_a_damaged_one_nothing_has_failed(tmp_path: Path, record: str | None) -> None:
     if record is not None:
