@@ -88,7 +88,7 @@ def _trimmed(text: str, start: int, end: int) -> Iterator[Span]:
 
 
 class _Borders:
-    """The places where a text may be cut. Sentences are looked for only in the blocks where a cut falls."""
+    """The places where a text may be cut. Sentences are looked for only where no block ends near the cut."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -99,10 +99,12 @@ class _Borders:
         """The best border near `ideal`, beyond `after`; the end of the text if there is none."""
         index = max(0, bisect.bisect_right(self._starts, ideal) - 1)
         start, end = self._blocks[index]
-        candidates = [(abs(border - ideal), border) for border in (start, self._next_start(index))]
-        candidates += [(abs(border - ideal) + _SENTENCE_COST, border) for border in self._inside(start, end)]
         room = range(after + _SHORTEST, len(self._text) - _SHORTEST + 1)
-        candidates = [(cost, border) for cost, border in candidates if border in room]
+        around = (start, self._next_start(index))
+        candidates = [(abs(border - ideal), border) for border in around if border in room]
+        if not candidates or min(candidates)[0] > _SENTENCE_COST:  # else no sentence can do better
+            inside = self._inside(start, end)
+            candidates += [(abs(border - ideal) + _SENTENCE_COST, border) for border in inside if border in room]
         return min(candidates, default=(0.0, len(self._text)))[1]
 
     def _next_start(self, index: int) -> int:
