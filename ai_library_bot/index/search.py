@@ -11,7 +11,7 @@ from ai_library_bot.index.lexical import LEXICAL, Entry, LexicalIndex
 from ai_library_bot.index.manifest import Published
 from ai_library_bot.index.query import matches, understand
 from ai_library_bot.text import fold
-from ai_library_bot.types import Book, Excerpt, Hit, Passage, SearchResult
+from ai_library_bot.types import Book, Excerpt, Hit, Passage, SearchResult, passage_id
 
 _CANDIDATES = 60
 """Passages that are read and ranked for a query; the evidence is nearly always among the first twenty by BM25."""
@@ -98,12 +98,12 @@ class SearchIndex:
         """The stem of a folded word, as in `Term.stems`."""
         return self._lexical.stem(word)
 
-    def show(self, passage_id: str, around: int) -> Excerpt:
+    def show(self, wanted: str, around: int) -> Excerpt:
         """A passage with up to `around` passages of its chapter before and behind.
 
         The book's part of the id may be cut short as long as one book fits. Raises MissingInput if there is none.
         """
-        passage = self._find(passage_id)
+        passage = self._find(wanted)
         before, after = (
             [self._lexical.passage(passage.beside(sign * step)) for step in range(1, around + 1)] for sign in (-1, 1)
         )
@@ -114,14 +114,14 @@ class SearchIndex:
             after=tuple(_same_chapter(passage, after)),
         )
 
-    def _find(self, passage_id: str) -> Passage:
-        start, _, number = passage_id.strip().partition(":")
+    def _find(self, wanted: str) -> Passage:
+        start, _, number = wanted.strip().partition(":")
         fitting = [book_id for book_id in self.books if start and book_id.startswith(start)]
         if len(fitting) == 1 and re.fullmatch(r"\d+", number):
-            found = self._lexical.passage(f"{fitting[0]}:{number}")
+            found = self._lexical.passage(passage_id(fitting[0], int(number)))
             if found is not None:
                 return found
-        raise MissingInput("unknown_passage", passage=passage_id)
+        raise MissingInput("unknown_passage", passage=wanted)
 
     def _stems(self, found: Entry) -> tuple[list[str], frozenset[str]]:
         return self._lexical.stems(found.passage.text), frozenset(self._lexical.stems(found.context))

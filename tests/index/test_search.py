@@ -283,6 +283,7 @@ class TestShow:
         for hit in index.search("storm orchard дети", 50):
             book, number = hit.passage.id.split(":")
             assert index.show(f" {book[:6]}:{number} ", 0).passage == hit.passage
+            assert index.show(f"{book}:{int(number)}", 0).passage == hit.passage
 
     @pytest.mark.parametrize(
         "passage", ["", ":", ":0000", "zzzz:0000", "0000", "{id}", "{id}:", "{id}:9999", "{id}:x", "{id}:-1"]
