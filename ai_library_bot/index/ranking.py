@@ -23,7 +23,7 @@ _SATURATION = 1.2
 _LENGTH_PENALTY = 0.75
 _AVERAGE_LENGTH = 165  # words in a passage
 
-_CONTEXT_SHARE = 0.4  # a term in title, authors or chapter
+_CONTEXT_SHARE = 0.7  # a term in title, authors or chapter
 _NEIGHBOUR_SHARE = 0.7  # two words of the query side by side in the passage too
 _WINDOW_SHARE = 1.0  # all terms that stand within one window
 _WINDOW = 20  # words: a sentence
