@@ -185,7 +185,7 @@ class _Run:
 
     def _remove(self, book: Book) -> None:
         self._lexical.remove(book.id)
-        del self._books[book.id]
+        self._books.pop(book.id, None)  # another ingest may have taken it out since it was chosen
 
     @cached_property
     def _lexical(self) -> LexicalWriter:
