@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 
 from ai_library_bot.changes import Changes, ToRead, compare, failure_of
@@ -83,6 +82,7 @@ class _Run:
         self._rules = rules
         self._listener = listener
         self._stop_wanted = stop_wanted
+        self._lexical: LexicalWriter | None = None
         parent = writing.parent
         self._books = {book.id: book for book in catalogue.read(parent.folder)} if parent else {}
 
@@ -136,7 +136,7 @@ class _Run:
 
     def close(self) -> None:
         """Lets go of what was staged and not published."""
-        if "_lexical" in vars(self):
+        if self._lexical:
             self._lexical.abandon()
 
     def _identify(self, total: int) -> Callable[[Found], str]:
@@ -167,7 +167,7 @@ class _Run:
     def _add(self, read: ToRead, text: BookText) -> None:
         cut = passages(read.id, text, self._rules.min_passage_chars)
         for passage in cut:
-            self._lexical.add(Entry(passage, " ".join((text.title, *text.authors))))
+            self._writer().add(Entry(passage, " ".join((text.title, *text.authors))))
         self._books[read.id] = Book(
             id=read.id,
             path=read.file.path,
@@ -184,13 +184,14 @@ class _Run:
         )
 
     def _remove(self, book: Book) -> None:
-        self._lexical.remove(book.id)
+        self._writer().remove(book.id)
         self._books.pop(book.id, None)  # another ingest may have taken it out since it was chosen
 
-    @cached_property
-    def _lexical(self) -> LexicalWriter:
+    def _writer(self) -> LexicalWriter:
         """The writer, begun when the first passage comes or goes: an ingest without changes has none."""
-        return LexicalWriter(self._stage / LEXICAL)
+        if not self._lexical:
+            self._lexical = LexicalWriter(self._stage / LEXICAL)
+        return self._lexical
 
     @property
     def _stage(self) -> Path:
@@ -199,9 +200,9 @@ class _Run:
     def _publish(self) -> int:
         """Writes, checks and publishes what was staged; returns the number of the generation."""
         self._go_on(Progress("index", 0, 1))
-        if "_lexical" in vars(self):
+        if self._lexical:
             self._lexical.close()
-            del self._lexical
+            self._lexical = None
         books = sorted(self._books.values(), key=lambda book: book.path)
         with disk.writing_into(self._generations.folder):
             catalogue.write(self._stage, books)

@@ -143,6 +143,18 @@ class TestDamage:
         assert (report.generation, report.parent) == (3, 1)
         assert len(await library.search("clock")) == 1
 
+    async def test_it_is_mended_also_where_the_books_are_those_of_the_version_that_answers(
+        self, library: Library, shelf: Shelf
+    ) -> None:
+        shelf.put("clock.md", CLOCK)
+        shelf.ingest()
+        damage(shelf, 2)
+        (shelf.books / "clock.md").unlink()
+        report = shelf.ingest()
+        assert (report.generation, report.parent, report.removed) == (3, 1, ())
+        assert (await library.search("маяк")).generation == 3
+        assert library.notices == ()
+
     async def test_where_nothing_is_sound_it_says_so_until_an_ingest_builds_it_anew(
         self, library: Library, shelf: Shelf
     ) -> None:
