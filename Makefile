@@ -4,8 +4,9 @@
 # The Python to make .venv with; empty picks the newest one found.
 PYTHON =
 
-# Debian packages that tests run (servers, tools); `make test` installs the missing ones.
-TEST_PACKAGES =
+# Debian packages that some tests run (servers, tools); `make test` installs the missing ones where it can, and where
+# it can't those tests are skipped.
+TEST_PACKAGES = redis-server
 
 INSTALL = .venv/bin/python -m pip install --quiet --disable-pip-version-check
 LOCKED = $(INSTALL) --require-hashes --only-binary :all: --requirement
@@ -14,12 +15,15 @@ COMPILE = .venv/bin/uv pip compile --quiet --no-config --upgrade --universal --p
 BUILD_REQUIREMENTS = .venv/bin/python -c "import sys, tomllib; \
 	print(*tomllib.load(sys.stdin.buffer)['build-system']['requires'], sep='\n')" < pyproject.toml
 
-.PHONY: help install demo setup check test fix bench lock clean
+.PHONY: help install extras demo setup check test fix bench lock clean
 
 help: ## print this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' Makefile | expand -t 14
 
 install: .venv/runtime ## install what using it needs, and nothing else
+
+extras: .venv/runtime ## also install what local models, Redis and metrics need
+	$(LOCKED) requirements-extras.lock
 
 demo: .venv/runtime ## install, read ./books and answer two questions from them
 	.venv/bin/library ingest ./books
@@ -34,7 +38,7 @@ check: .venv/development ## lint, formatting and types
 	.venv/bin/mypy
 
 test: .venv/development ## run the tests
-	@sh .ci/apt $(TEST_PACKAGES)
+	@sh .ci/apt $(TEST_PACKAGES) || echo "Going on without: the tests that need it are skipped." >&2
 	.venv/bin/python -m pytest --numprocesses auto
 
 fix: .venv/development ## mend what ruff can mend, and format
@@ -46,7 +50,8 @@ bench: .venv/development ## measure the figures that the documentation gives
 
 lock: .venv/development ## renew the lock files: the newest releases that pyproject.toml allows
 	$(BUILD_REQUIREMENTS) | $(COMPILE) --output-file requirements.lock pyproject.toml -
-	$(COMPILE) --group dev --output-file requirements-dev.lock pyproject.toml requirements.lock
+	$(COMPILE) --all-extras --output-file requirements-extras.lock pyproject.toml requirements.lock
+	$(COMPILE) --all-extras --group dev --output-file requirements-dev.lock pyproject.toml requirements-extras.lock
 
 clean: ## remove .venv and every cache; the index stays
 	rm -rf .venv .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist

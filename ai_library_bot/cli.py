@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import takewhile
 from pathlib import Path
@@ -24,7 +24,7 @@ from ai_library_bot.errors import BadData, BadRequest, BadSetting, LibraryError,
 from ai_library_bot.help import PROGRAM, Command, Group, translate
 from ai_library_bot.locales import Messages, interface_language, messages
 from ai_library_bot.terminal import Page
-from ai_library_bot.types import IngestReport
+from ai_library_bot.types import Answer, IngestReport, Notice, Turn
 
 if TYPE_CHECKING:
     from ai_library_bot.library import Library
@@ -69,8 +69,7 @@ class Session:
                 try:
                     return await work(library)
                 finally:
-                    for key, details in library.notices:
-                        self.err.write((self.say(f"notice.{key}", **details), "yellow"))
+                    self.note(library.notices)
 
         return asyncio.run(session())
 
@@ -82,6 +81,11 @@ class Session:
 
         return self.wait_for(at_once)
 
+    def note(self, notices: Iterable[Notice]) -> None:
+        """Say what a person should know besides the result."""
+        for notice in notices:
+            self.err.write((self.say.notice(notice), "yellow"))
+
     def show(
         self,
         result: Result,
@@ -89,7 +93,8 @@ class Session:
         for_programs: Callable[[Result], json_output.Json],
         as_json: bool,
     ) -> None:
-        """Write the result to standard output."""
+        """Write the result to standard output, and what goes with it to standard error."""
+        self.note(getattr(result, "notices", ()))
         if as_json:
             json_output.write(for_programs(result))
         else:
@@ -120,11 +125,19 @@ def library(context: typer.Context, version: Annotated[bool, typer.Option("--ver
 
 @app.command(cls=Command)
 def ingest(
-    context: typer.Context, paths: Annotated[list[Path] | None, typer.Argument()] = None, as_json: AsJson = False
+    context: typer.Context,
+    paths: Annotated[list[Path] | None, typer.Argument()] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run")] = False,
+    as_json: AsJson = False,
 ) -> int:
     from ai_library_bot.progress import ProgressBars
 
     session = _session(context)
+    if dry_run:
+        with ProgressBars(session.err, session.say) as bars:
+            plan = session.wait_for(lambda library: library.plan(paths or (), on_progress=bars))
+        session.show(plan, render.plan, lambda plan: json_output.plan(plan, session.say), as_json)
+        return UnreadableBook.exit_code if plan.failed else 0
     with ProgressBars(session.err, session.say) as bars:
         report = session.wait_for(lambda library: library.ingest(paths or (), on_progress=bars))
     return _report(session, report, as_json)
@@ -146,7 +159,7 @@ def search(
             words, limit=limit, books=books or (), authors=authors or (), languages=languages or ()
         )
     )
-    session.show(result, render.search, json_output.search, as_json)
+    session.show(result, render.search, lambda result: json_output.search(result, session.say), as_json)
     return 0 if result.hits else NOTHING_FOUND
 
 
@@ -157,13 +170,31 @@ def ask(
     books: Books = None,
     authors: Authors = None,
     languages: Languages = None,
+    go_on: Annotated[bool, typer.Option("--continue")] = False,
+    strict: Annotated[bool, typer.Option("--strict/--no-strict")] = True,
     as_json: AsJson = False,
 ) -> int:
+    from ai_library_bot.progress import GrowingAnswer
+
     session, words = _session(context), _words(context, "question", question)
-    answer = session.wait_for(
-        lambda library: library.ask(words, books=books or (), authors=authors or (), languages=languages or ())
-    )
-    session.show(answer, render.answer, json_output.answer, as_json)
+
+    async def answered(library: Library) -> Answer:
+        turns = library.conversation.turns() if go_on else ()
+        with GrowingAnswer(session.err, session.say) as grow:
+            answer = await library.ask(
+                words,
+                books=books or (),
+                authors=authors or (),
+                languages=languages or (),
+                strict=strict,
+                history=turns,
+                on_growth=grow,
+            )
+        notices = library.conversation.write((*turns, Turn(words, answer.text)))
+        return replace(answer, notices=(*answer.notices, *notices))
+
+    answer = session.wait_for(answered)
+    session.show(answer, render.answer, lambda answer: json_output.answer(answer, session.say), as_json)
     return 0 if answer.found else NOTHING_FOUND
 
 
@@ -227,7 +258,7 @@ def verify(context: typer.Context, as_json: AsJson = False) -> int:
 @app.command(cls=Command)
 def doctor(context: typer.Context, as_json: AsJson = False) -> int:
     session = _session(context)
-    found = session.read(lambda library: library.check())
+    found = session.wait_for(lambda library: library.check())
     session.show(found, render.checks, lambda found: json_output.checks(found, session.say), as_json)
     return BadSetting.exit_code if any(check.ok is False for check in found) else 0
 

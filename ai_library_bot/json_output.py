@@ -19,7 +19,9 @@ from ai_library_bot.types import (
     Failure,
     Generation,
     Hit,
+    IngestPlan,
     IngestReport,
+    Notice,
     Passage,
     SearchResult,
     Skip,
@@ -44,17 +46,19 @@ def error(problem: LibraryError, language: str) -> Json:
     return {"error": {"key": problem.key, "message": problem.say(language)}}
 
 
-def search(result: SearchResult) -> Json:
+def search(result: SearchResult, say: Messages) -> Json:
     return {
         "query": result.query,
         "generation": result.generation,
         "mode": result.mode,
         "corrections": [{"typed": typed, "searched": searched} for typed, searched in result.corrections],
         "hits": [_hit(hit) for hit in result.hits],
+        "notices": _notices(result.notices, say),
+        "usage": asdict(result.usage),
     }
 
 
-def answer(result: Answer) -> Json:
+def answer(result: Answer, say: Messages) -> Json:
     return {
         "question": result.question,
         "found": result.found,
@@ -72,6 +76,8 @@ def answer(result: Answer) -> Json:
             for citation in result.citations
         ],
         "closest": [_hit(hit) for hit in result.closest],
+        "own_words": list(result.own_words),
+        "notices": _notices(result.notices, say),
         "generation": result.generation,
         "usage": asdict(result.usage),
         "seconds": round(result.seconds, 3),
@@ -92,8 +98,28 @@ def ingest(report: IngestReport, say: Messages) -> Json:
         "passages": report.passages,
         "languages": report.languages,
         "warnings": [{"path": str(path), "key": key, "reason": say(f"warning.{key}")} for path, key in report.warnings],
+        "embedded": report.embedded,
+        "notices": _notices(report.notices, say),
         "seconds": round(report.seconds, 3),
         "usage": asdict(report.usage),
+    }
+
+
+def plan(found: IngestPlan, say: Messages) -> Json:
+    return {
+        "dry_run": True,
+        "added": [str(path) for path in found.added],
+        "updated": [str(path) for path in found.updated],
+        "unchanged": found.unchanged,
+        "removed": [str(path) for path in found.removed],
+        "failed": [{**_left_out(file, say), "retry": file.retry} for file in found.failed],
+        "skipped": [_left_out(file, say) for file in found.skipped],
+        "passages": found.passages,
+        "embedder": found.embedder,
+        "to_embed": found.to_embed,
+        "tokens": found.tokens,
+        "cost": found.cost,
+        "seconds": round(found.seconds, 3),
     }
 
 
@@ -168,7 +194,7 @@ def checks(found: Sequence[Check], say: Messages) -> Json:
                 "key": check.key,
                 "ok": check.ok,
                 "details": check.details,
-                "message": say(f"doctor.{check.key}", **check.details),
+                "message": say.check(check),
             }
             for check in found
         ]
@@ -208,6 +234,10 @@ def _book(book: Book) -> Json:
         "language": book.language,
         "path": str(book.path),
     }
+
+
+def _notices(notices: Sequence[Notice], say: Messages) -> list[Json]:
+    return [{"key": notice.key, "message": say.notice(notice)} for notice in notices]
 
 
 def _left_out(file: Failure | Skip, say: Messages) -> Json:

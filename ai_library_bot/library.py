@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypeVar
 
+from ai_library_bot import adapters, metrics
+from ai_library_bot.accounts import AccountedEmbedder
+from ai_library_bot.errors import BadSetting, Unavailable
 from ai_library_bot.index.generations import Generations
 from ai_library_bot.types import (
     Answer,
@@ -16,19 +23,33 @@ from ai_library_bot.types import (
     Check,
     Excerpt,
     Generation,
+    IngestPlan,
     IngestReport,
+    Notice,
     Progress,
     SearchResult,
+    Turn,
+    Usage,
     Verification,
 )
+from ai_library_bot.usage import UsageLedger
 
 if TYPE_CHECKING:
+    from ai_library_bot.conversation import Conversation
     from ai_library_bot.index.search import SearchIndex
     from ai_library_bot.ingest import Rules
+    from ai_library_bot.local_model.hub import Fetched
+    from ai_library_bot.openai_api.chat import ChatModel
+    from ai_library_bot.protocols import AnswerWriter, Embedder, Reranker, Vector
     from ai_library_bot.settings import Settings
+    from ai_library_bot.usage import Kind
 
-Notice = tuple[str, dict[str, str | int | float]]
-"""Something a person should know besides the result: a message key under `notice.` and its details."""
+_LOG = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+
+_MEGABYTE = 1_000_000  # bytes
+_REWRITING = 0.25  # of the time for an answer: understanding a follow-up question
 
 
 class Library:
@@ -41,8 +62,11 @@ class Library:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._generations = Generations(settings.faiss_path.absolute())
+        self._cache = adapters.cache(settings)
+        self._ledger = UsageLedger(self._generations.folder)
         self._opened: SearchIndex | None = None
         self._notices: dict[str, Notice] = {}
+        self._on_progress: Callable[[Progress], None] = lambda _: None
 
     @classmethod
     def open(cls, settings: Settings) -> Library:
@@ -50,12 +74,29 @@ class Library:
         return cls(settings)
 
     async def __aenter__(self) -> Self:
+        if self._settings.metrics_port:
+            try:
+                metrics.start(self._settings.metrics_port)
+            except BadSetting as error:
+                if error.key != "metrics_port_taken":  # by a bot on this computer: its figures are the ones to read
+                    raise
+                _LOG.info("%s", error)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._opened = None
+        if self._cache:
+            await self._cache.close()
+        metrics.stop()
+
+    @property
+    def conversation(self) -> Conversation:
+        """The turns of the last conversation at this index."""
+        from ai_library_bot.conversation import Conversation
+
+        return Conversation(self._generations.folder)
 
     @property
     def notices(self) -> tuple[Notice, ...]:
@@ -72,9 +113,14 @@ class Library:
         languages: Sequence[str] = (),
     ) -> SearchResult:
         """The `limit` passages that match a query best, from the named books, authors and languages if any are."""
-        return await asyncio.to_thread(
-            lambda: self._index().search(query, limit, books=books, authors=authors, languages=languages)
+        began = time.monotonic()
+        index = await asyncio.to_thread(self._index)
+        vector, notices, usage = await self._meaning(index, query)
+        found = await asyncio.to_thread(
+            lambda: index.search(query, limit, vector=vector, books=books, authors=authors, languages=languages)
         )
+        metrics.searched(time.monotonic() - began)
+        return replace(found, notices=(*notices, *found.notices), usage=usage)
 
     async def ask(
         self,
@@ -83,20 +129,52 @@ class Library:
         books: Sequence[str] = (),
         authors: Sequence[str] = (),
         languages: Sequence[str] = (),
+        strict: bool = True,
+        history: Sequence[Turn] = (),
+        on_growth: Callable[[str], None] = lambda _: None,
     ) -> Answer:
-        """The answer to a question, with quotations that stand in the books, or `found=False`."""
-        from ai_library_bot import ask
+        """The answer to a question, with quotations that stand in the books, or `found=False`.
 
-        return await asyncio.to_thread(
-            lambda: ask.answer(
-                self._index(),
-                question,
-                min_relevance=self._settings.min_relevance,
-                books=books,
-                authors=authors,
-                languages=languages,
-            )
+        Where no model is set up, or it does not answer in time, the answer only quotes. `history` are the turns before,
+        which help to understand the question and never become a source. `on_growth` hears all that is written and
+        checked so far. Unless `strict`, sentences without a quotation stay, marked as the model's own words.
+        """
+        from ai_library_bot import ask
+        from ai_library_bot.answers import follow_up
+
+        began = time.monotonic()
+        index = await asyncio.to_thread(self._index)
+        limit = self._settings.answer_seconds
+        query, rewriting = await follow_up.stand_alone(question, history, self._chat, seconds=limit * _REWRITING)
+        self._account("rewrite", self._settings.openai_model, rewriting, time.monotonic() - began)
+        vector, notices, embedding = await self._meaning(index, query)
+        filters = {"books": books, "authors": authors, "languages": languages}
+        writer = self._writer(index, filters, meaning=vector is not None)
+        wrote = time.monotonic()
+        answer = await ask.answer(
+            index,
+            question,
+            query=query,
+            vector=vector,
+            writer=writer,
+            reranker=self._reranker,
+            strict=strict,
+            min_relevance=self._settings.min_relevance,
+            seconds=max(0.0, limit - (wrote - began)),
+            on_growth=on_growth,
+            **filters,
         )
+        self._account("answer", answer.writer, answer.usage, time.monotonic() - wrote)
+        notices = (*notices, *answer.notices)
+        if self._cache and self._cache.trouble:
+            notices = (*notices, Notice("cache_unavailable", because=self._cache.trouble))
+        for notice in notices:
+            if notice.because:
+                metrics.failed(notice.because[0])
+        seconds = round(time.monotonic() - began, 3)
+        quoted = writer is not None and answer.writer != writer.name
+        metrics.answered("quoted" if quoted else "found" if answer.found else "not_found", seconds)
+        return replace(answer, notices=notices, usage=rewriting + embedding + answer.usage, seconds=seconds)
 
     async def ingest(
         self, paths: Sequence[Path] = (), *, on_progress: Callable[[Progress], None] | None = None
@@ -107,23 +185,34 @@ class Library:
         """
         from ai_library_bot import ingest
 
-        stop = threading.Event()
-        work = asyncio.create_task(
-            asyncio.to_thread(
-                ingest.ingest,
+        self._on_progress = on_progress or (lambda _: None)
+        return await self._in_a_thread(
+            lambda stop_wanted: ingest.ingest(
                 self._generations,
                 tuple(paths) or (self._settings.books_path,),
                 self._rules(),
                 on_progress or (lambda _: None),
-                stop.is_set,
+                stop_wanted,
+                self._embedder,
             )
         )
-        try:
-            return await asyncio.shield(work)
-        except asyncio.CancelledError:
-            stop.set()
-            await asyncio.gather(work, return_exceptions=True)
-            raise
+
+    async def plan(
+        self, paths: Sequence[Path] = (), *, on_progress: Callable[[Progress], None] | None = None
+    ) -> IngestPlan:
+        """What `ingest` would do with the same arguments, and what that would cost. Nothing is written or paid."""
+        from ai_library_bot import ingest
+
+        return await self._in_a_thread(
+            lambda stop_wanted: ingest.plan(
+                self._generations,
+                tuple(paths) or (self._settings.books_path,),
+                self._rules(),
+                on_progress or (lambda _: None),
+                stop_wanted,
+                self._embedder,
+            )
+        )
 
     async def remove(self, books: Sequence[str]) -> IngestReport:
         """Takes the named books out of the index; their files stay where they are."""
@@ -152,11 +241,96 @@ class Library:
         """Compares every byte of every generation with what was written, newest first."""
         return tuple(self._generations.verify(number) for number in self._generations.numbers())
 
-    def check(self) -> tuple[Check, ...]:
+    async def check(self) -> tuple[Check, ...]:
         """What is set up and what is not."""
         from ai_library_bot.doctor import checks
 
-        return tuple(checks(self._settings.books_path.absolute(), self._generations))
+        return await checks(
+            self._settings.books_path.absolute(),
+            self._generations,
+            service=adapters.service(self._settings),
+            has_key=self._settings.openai_api_key is not None,
+            chat_model=adapters.chat_name(self._settings),
+            embedder=self._embedder,
+            redis=self._cache if self._settings.cache_backend == "redis" else None,
+            ledger=self._ledger,
+        )
+
+    def _fetching(self, fetched: Fetched) -> None:
+        """A local model is on its way: once, but it takes a while."""
+        self._notices["fetched"] = fetched.notice
+        self._on_progress(Progress("fetch", fetched.done // _MEGABYTE, fetched.total // _MEGABYTE, fetched.model))
+
+    @cached_property
+    def _embedder(self) -> Embedder | None:
+        embedder = adapters.embedder(self._settings, self._fetching)
+        return AccountedEmbedder(embedder, self._account) if embedder else None
+
+    @cached_property
+    def _chat(self) -> ChatModel | None:
+        return adapters.chat(self._settings)
+
+    @cached_property
+    def _reranker(self) -> Reranker | None:
+        return adapters.reranker(self._settings, self._chat)
+
+    def _writer(
+        self, index: SearchIndex, filters: Mapping[str, Sequence[str]], *, meaning: bool
+    ) -> AnswerWriter | None:
+        """The model as a writer that remembers; None where answers only quote."""
+        if self._chat is None:
+            return None
+        from ai_library_bot.answers.model import ModelWriter
+        from ai_library_bot.answers.remembering import RememberingWriter
+
+        writer = ModelWriter(self._chat, seconds=self._settings.answer_seconds)
+        if self._cache is None:
+            return writer
+        found_with = index.embedder if meaning else "words"
+        return RememberingWriter(
+            writer,
+            self._cache,
+            generation=index.published.identity,
+            filters=filters,
+            circumstances=f"{found_with} {self._settings.min_relevance} {self._settings.rerank_model}",
+        )
+
+    def _account(self, kind: Kind, model: str, usage: Usage, seconds: float) -> None:
+        """Writes down what a model was asked, if it was."""
+        if usage.prompt_tokens or usage.completion_tokens:
+            self._ledger.record(kind, model, usage, seconds)
+            metrics.requested(kind, model, usage, seconds)
+
+    async def _meaning(self, index: SearchIndex, question: str) -> tuple[Vector | None, tuple[Notice, ...], Usage]:
+        """The question's vector, if the index can be searched by meaning; if not, why a person should know.
+
+        Raises BadSetting if another model than the one in the settings made the index.
+        """
+        if self._embedder is None:
+            unused = index.embedder is not None and self._settings.embedder is None
+            return None, (Notice("vectors_unused"),) if unused else (), Usage()
+        if index.embedder is None:
+            return None, (Notice("vectors_missing"),), Usage()
+        from ai_library_bot.embedding import fingerprint
+
+        if index.embedder != (asked_for := fingerprint(self._embedder)):
+            raise BadSetting("embedder_changed", made_with=index.embedder, asked_for=asked_for)
+        try:
+            vector, usage = await self._embedder.embed_question(question)
+        except Unavailable as error:
+            return None, (Notice("search_by_words", because=(error.key, error.details)),), Usage()
+        return vector, (), usage
+
+    async def _in_a_thread(self, work: Callable[[Callable[[], bool]], Result]) -> Result:
+        """Waits for what a thread does; when cancelled, tells it to stop and waits for it to do so."""
+        stop = threading.Event()
+        task = asyncio.create_task(asyncio.to_thread(work, stop.is_set))
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            stop.set()
+            await asyncio.gather(task, return_exceptions=True)
+            raise
 
     def _index(self) -> SearchIndex:
         """The active generation, opened; the one in hand if it is still the active one."""
@@ -164,9 +338,8 @@ class Library:
 
         published = self._generations.current()
         for number in published.damaged:
-            self._notices[f"damaged {number}"] = (
-                "generation_damaged",
-                {"damaged": number, "served": published.number},
+            self._notices[f"damaged {number}"] = Notice(
+                "generation_damaged", {"damaged": number, "served": published.number}
             )
         opened = self._opened
         if opened is None or opened.published.folder != published.folder:

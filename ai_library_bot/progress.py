@@ -1,11 +1,14 @@
-"""The bars of a long run: one for each phase, on a terminal only; they go when it is over."""
+"""What moves on a terminal while something takes its time. It goes when that is over, and a pipe sees none of it."""
 
 from __future__ import annotations
 
 from types import TracebackType
 
+from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
+from rich.spinner import Spinner
+from rich.text import Text
 
 from ai_library_bot.locales import Messages
 from ai_library_bot.terminal import Page
@@ -45,3 +48,26 @@ class ProgressBars:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._bars.stop()
+
+
+class GrowingAnswer:
+    """The answer as it grows, for as long as the `with` block lives: call it with all there is of it so far."""
+
+    def __init__(self, page: Page, say: Messages) -> None:
+        waiting = Spinner("dots", Text(say("ask.looking"), "dim"))
+        self._live = Live(waiting, console=page.console, transient=True) if page.is_terminal else None
+
+    def __call__(self, text: str) -> None:
+        if self._live:
+            self._live.update(Text(visible(text)))
+
+    def __enter__(self) -> GrowingAnswer:
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live:
+            self._live.stop()

@@ -12,6 +12,7 @@ from ai_library_bot.snippet import snippet
 from ai_library_bot.terminal import Page, Part
 from ai_library_bot.text import Span, fold_with_offsets
 from ai_library_bot.types import (
+    OWN_WORDS,
     Answer,
     Book,
     Check,
@@ -19,6 +20,7 @@ from ai_library_bot.types import (
     Failure,
     Generation,
     Hit,
+    IngestPlan,
     IngestReport,
     Passage,
     SearchResult,
@@ -62,6 +64,8 @@ def answer(page: Page, say: Messages, result: Answer) -> None:
         return
     for paragraph in result.text.splitlines():
         page.write(*_with_marks(paragraph, {citation.number for citation in result.citations}))
+    if result.own_words:
+        page.write((f"{OWN_WORDS} {say('ask.own_words')}", _QUIET))
     page.write()
     said = _folded(result.text)
     for citation in result.citations:
@@ -99,9 +103,34 @@ def ingest(page: Page, say: Messages, report: IngestReport) -> None:
     facts = [_counted(say, "books", report.books), _counted(say, "passages", report.passages)]
     facts += [f"{_language(say, code)} {say.number(books)}" for code, books in _most_first(report.languages)]
     page.write((" · ".join(facts), _STRONG))
+    if report.usage.prompt_tokens:
+        spent = [say("ingest.tokens", number=say.number(report.usage.prompt_tokens))]
+        spent += [say.money(report.usage.cost)] if report.usage.cost is not None else []
+        page.write((" · ".join(spent), _QUIET))
     if report.generation is not None:
         seconds = say("number.seconds", number=say.number(report.seconds, 1))
         page.write((f"{say('ingest.version', generation=report.generation)} · {seconds}", _QUIET))
+
+
+def plan(page: Page, say: Messages, found: IngestPlan) -> None:
+    for failure in found.failed:
+        page.write(_reason(say, failure), indent=_MARK_WIDTH, label=_OK[False])
+    counts = {
+        "added": len(found.added),
+        "updated": len(found.updated),
+        "removed": len(found.removed),
+        "unchanged": found.unchanged,
+        "failed": len(found.failed),
+    }
+    _column(page, say, {say(f"ingest.{name}"): count for name, count in counts.items()})
+    page.write(say("plan.passages", count=found.passages, number=say.number(found.passages)))
+    if found.embedder is None:
+        page.write(say("plan.free"))
+    else:
+        cost = say("plan.cost_unknown") if found.cost is None else say.money(found.cost)
+        facts = {"model": found.embedder, "tokens": say.number(found.tokens), "cost": cost}
+        page.write(say("plan.to_embed", count=found.to_embed, number=say.number(found.to_embed), **facts))
+    page.write((say("plan.nothing_done"), _QUIET))
 
 
 def _counts(page: Page, say: Messages, report: IngestReport) -> None:
@@ -112,6 +141,11 @@ def _counts(page: Page, say: Messages, report: IngestReport) -> None:
         say("ingest.unchanged"): report.unchanged,
         say("ingest.failed"): len(report.failed),
     }
+    _column(page, say, counts)
+
+
+def _column(page: Page, say: Messages, counts: Mapping[str, int]) -> None:
+    """What there is none of is left out."""
     width = max(map(len, counts))
     for label, count in counts.items():
         if count:
@@ -190,7 +224,7 @@ def verification(page: Page, say: Messages, found: Sequence[Verification]) -> No
 
 def checks(page: Page, say: Messages, found: Sequence[Check]) -> None:
     for check in found:
-        page.write(say(f"doctor.{check.key}", **check.details), indent=_MARK_WIDTH, label=_OK[check.ok])
+        page.write(say.check(check), indent=_MARK_WIDTH, label=_OK[check.ok])
 
 
 def _hits(page: Page, say: Messages, hits: Sequence[Hit]) -> None:
@@ -246,8 +280,9 @@ def _shortened(text: str) -> str:
 
 def _with_marks(text: str, numbers: Collection[int]) -> Iterator[Part]:
     """The text with the marks [n] of its sources made to stand out."""
-    for piece in re.split(r"(\[\d+\])", text):
-        yield (piece, _MARK) if piece[1:-1].isdecimal() and int(piece[1:-1]) in numbers else piece
+    for piece in re.split(rf"(\[\d+\]|{re.escape(OWN_WORDS)})", text):
+        is_mark = piece == OWN_WORDS or (piece[1:-1].isdecimal() and int(piece[1:-1]) in numbers)
+        yield (piece, _MARK) if is_mark else piece
 
 
 def _folded(text: str) -> str:

@@ -3,16 +3,56 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, ModelWrapValidatorHandler, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    Json,
+    ModelWrapValidatorHandler,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from ai_library_bot.env_file import ENV_FILE, ENV_FILE_ENCODING
 from ai_library_bot.errors import BadSetting
 from ai_library_bot.locales import interface_language
+from ai_library_bot.prices import Price
 
+OPENAI = "https://api.openai.com/v1"
+
+
+def _whole_url(value: str) -> str:
+    parts = urlsplit(value)  # ValueError for some that make no sense, and below for a port that is no number
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
+        raise ValueError("no http")
+    return value.rstrip("/")
+
+
+def _key(value: SecretStr) -> SecretStr:
+    """The key without the white space that comes along when it is copied; what is left has to fit into a header."""
+    key = value.get_secret_value().strip()
+    if not (key and key.isascii() and key.isprintable() and " " not in key):
+        raise ValueError("no key")
+    return SecretStr(key)
+
+
+def _redis_url(value: SecretStr) -> SecretStr:
+    parts = urlsplit(value.get_secret_value())
+    if parts.scheme not in ("redis", "rediss", "unix") or not (parts.hostname or parts.path):
+        raise ValueError("no Redis")
+    _ = parts.port  # ValueError where it is no number of a port
+    return value
+
+
+_Url = Annotated[str, AfterValidator(_whole_url)]
+_Key = Annotated[SecretStr, AfterValidator(_key)]
 _Folder = Annotated[Path, AfterValidator(Path.expanduser)]
 
 
@@ -38,6 +78,34 @@ class Settings(BaseSettings):
     """How well, 0…1, a passage must fit a question to count as support for an answer."""
     keep_generations: int = Field(default=5, ge=1)
     """How many generations of the index are kept for `rollback-index`, with the active one."""
+    openai_api_key: _Key | None = None
+    """The key of OpenAI or of the compatible server. Without key and base URL no model is asked."""
+    openai_base_url: _Url = OPENAI
+    """Where the service is. Set, it is asked without a key too: servers at home need none."""
+    openai_model: str = "gpt-5.4-mini"
+    """The model that writes answers; `none` for answers that only quote."""
+    answer_seconds: float = Field(default=60, gt=0, le=600)
+    """After so many seconds an answer is made without the model."""
+    embedder: Literal["openai", "local", "none"] | None = None
+    """Who makes the vectors for finding by meaning; without it `openai` where a key or a base URL is set."""
+    embedding_model: str | None = None
+    """The embedding model's name; for a local one also its folder."""
+    embedding_dimensions: int | None = Field(default=None, ge=1, le=8192)
+    """How long a vector the service is asked for."""
+    rerank_url: _Url | None = None
+    """A `/rerank` endpoint that orders the passages found anew."""
+    rerank_model: str | None = None
+    """The model the endpoint is asked for; alone, without an endpoint: `chat` lets OPENAI_MODEL do it."""
+    rerank_api_key: _Key | None = None
+    """The key of the endpoint, which may be somebody else's: it never gets OPENAI_API_KEY."""
+    cache_backend: Literal["memory", "redis", "none"] = "memory"
+    """Where answers are kept, so that the same question is not paid for twice."""
+    redis_url: Annotated[SecretStr, AfterValidator(_redis_url)] = SecretStr("redis://localhost:6379/0")
+    """Where Redis is, with its password if it has one."""
+    prices: Annotated[Json[dict[str, Price]] | dict[str, Price], NoDecode] = Field(default_factory=dict)
+    """What models cost, where `prices.py` does not know it or is out of date."""
+    metrics_port: int | None = Field(default=None, ge=1, le=65535)
+    """Where Prometheus may read figures while the program runs, on this machine only."""
     library_lang: Annotated[Literal["en", "ru"], BeforeValidator(lambda value: str(value).lower())] = Field(
         default_factory=lambda: "ru" if interface_language(os.environ) == "ru" else "en"
     )
@@ -54,4 +122,5 @@ class Settings(BaseSettings):
             return handler(values)
         except ValidationError as error:
             name = error.errors()[0]["loc"][0]
-            raise BadSetting(f"setting.{name}", value=str(values[name])) from None
+            # Sentences about secrets leave the value out; an address may hold a password.
+            raise BadSetting(f"setting.{name}", value=re.sub("//.*@", "//***@", str(values[name]))) from None

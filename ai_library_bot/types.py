@@ -9,6 +9,38 @@ from typing import Literal, overload
 
 Mode = Literal["lexical", "hybrid"]
 
+OWN_WORDS = "[*]"
+"""The mark behind a sentence of an answer that rests on no citation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something a person should know besides the result: a message key under `notice.` and its details.
+
+    `because` is the error behind it, by its key and details; its sentence fills the placeholder {reason}.
+    """
+
+    key: str
+    details: dict[str, str | int | float] = field(default_factory=dict)
+    because: tuple[str, dict[str, str | int | float]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What models were paid for: tokens, and money in US dollars where the price is known."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cost: float | None = None
+
+    def __add__(self, other: Usage) -> Usage:
+        costs = [cost for cost in (self.cost, other.cost) if cost is not None]
+        return Usage(
+            self.prompt_tokens + other.prompt_tokens,
+            self.completion_tokens + other.completion_tokens,
+            sum(costs) if costs else None,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Section:
@@ -131,7 +163,7 @@ class SearchResult(Sequence[Hit]):
     """The hits of one search, best first, all from one generation.
 
     `terms` are what was looked for; `corrections` are words of the query that stand in no book, each with the word
-    that was searched instead.
+    that was searched instead. `notices` say what could not be done as wanted, such as a search by meaning.
     """
 
     query: str
@@ -140,6 +172,8 @@ class SearchResult(Sequence[Hit]):
     hits: tuple[Hit, ...]
     corrections: tuple[tuple[str, str], ...] = ()
     terms: tuple[Term, ...] = ()
+    notices: tuple[Notice, ...] = ()
+    usage: Usage = field(default_factory=Usage)
 
     def at_least(self, relevance: float) -> SearchResult:
         """The same result with only the hits of at least that relevance."""
@@ -163,17 +197,32 @@ class SearchResult(Sequence[Hit]):
 class Claim:
     """A quotation that a writer says stands in a passage. Nobody has checked it yet."""
 
-    number: int
     passage_id: str
     quote: str
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
-    """What a writer proposes: a text with [n] marks and the claims behind them. No claims means "not found"."""
+class Statement:
+    """A sentence that a writer proposes, and the quotations it rests on; without any it is the writer's own."""
 
     text: str
     claims: tuple[Claim, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What a writer proposes. Without a statement it means "not found"."""
+
+    statements: tuple[Statement, ...]
+    usage: Usage = field(default_factory=Usage)
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A claim that is not true, or a statement that may not be shown, with the reason (see `answers.quotes`)."""
+
+    text: str
+    reason: Literal["not_in_book", "too_short", "unknown_passage", "unchecked_quote", "foreign_text"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,17 +252,12 @@ class Citation:
 
 
 @dataclass(frozen=True, slots=True)
-class Usage:
-    """What a model was paid for: tokens, and money in US dollars where the price is known."""
-
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    cost: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer whose every quotation is checked, or `found=False` with the closest passages."""
+    """An answer whose every quotation is checked, or `found=False` with the closest passages.
+
+    `text` has a mark [n] behind each sentence for the citations it rests on. `own_words` are sentences of `text` that
+    rest on none: there are some only where the person asked for them.
+    """
 
     question: str
     found: bool
@@ -223,7 +267,17 @@ class Answer:
     closest: tuple[Hit, ...]
     generation: int
     seconds: float
+    own_words: tuple[str, ...] = ()
+    notices: tuple[Notice, ...] = ()
     usage: Usage = field(default_factory=Usage)
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A question of a conversation and the text it was answered with. It helps to understand the next question."""
+
+    question: str
+    answer: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,7 +316,8 @@ class Skip:
 class IngestReport:
     """What one ingest did. `generation` equals `parent` when nothing changed.
 
-    `warnings` are books that were read, but not whole, each with a message key under `warning.`.
+    `warnings` are books that were read, but not whole, each with a message key under `warning.`. `embedded` of the
+    `passages` can be found by meaning; it is None where no embedder is set up.
     """
 
     generation: int | None
@@ -278,14 +333,37 @@ class IngestReport:
     languages: dict[str, int]
     seconds: float
     warnings: tuple[tuple[Path, str], ...] = ()
+    embedded: int | None = None
+    notices: tuple[Notice, ...] = ()
     usage: Usage = field(default_factory=Usage)
+
+
+@dataclass(frozen=True, slots=True)
+class IngestPlan:
+    """What an ingest would do and cost. `tokens` are an estimate of those to be paid for, `cost` in US dollars.
+
+    `passages` are those of the new and changed books; `to_embed` are all whose vectors are not yet paid for.
+    """
+
+    added: tuple[Path, ...]
+    updated: tuple[Path, ...]
+    unchanged: int
+    removed: tuple[Path, ...]
+    failed: tuple[Failure, ...]
+    skipped: tuple[Skip, ...]
+    passages: int
+    embedder: str | None
+    to_embed: int
+    tokens: int
+    cost: float | None
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
     """One step of a long run: `done` of `total` units of `phase`, at the moment at work on `item`."""
 
-    phase: Literal["scan", "read", "index", "check"]
+    phase: Literal["scan", "read", "fetch", "embed", "index", "check"]
     done: int
     total: int
     item: str = ""
@@ -321,8 +399,12 @@ class Verification:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One line of `library doctor`: `key` names the message under `doctor.`; `ok` is None for what is not set up."""
+    """One line of `library doctor`: `key` names the message under `doctor.`; `ok` is None for what is not set up.
+
+    `because` is the error behind it, as in `Notice`.
+    """
 
     key: str
     ok: bool | None
-    details: dict[str, str | int | float]
+    details: dict[str, str | int | float] = field(default_factory=dict)
+    because: tuple[str, dict[str, str | int | float]] | None = None

@@ -19,10 +19,13 @@ from ai_library_bot.types import (
     Excerpt,
     Generation,
     Hit,
+    IngestPlan,
     IngestReport,
+    Notice,
     Passage,
     Progress,
     SearchResult,
+    Turn,
     Verification,
 )
 
@@ -98,12 +101,27 @@ PASSAGES = (
 BOOKS = {book.id: book for book in (LEDGER, BRIDGE)}
 
 
+class FakeConversation:
+    """Remembers the turns in memory."""
+
+    def __init__(self) -> None:
+        self.kept: tuple[Turn, ...] = (Turn("Who kept the lighthouse?", "The keeper did."),)
+
+    def turns(self) -> tuple[Turn, ...]:
+        return self.kept
+
+    def write(self, turns: Sequence[Turn]) -> tuple[Notice, ...]:
+        self.kept = tuple(turns)
+        return ()
+
+
 class FakeLibrary:
     """A library of two books in memory, with the promises of the real one: words are found as they stand."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.notices: tuple[tuple[str, dict[str, str | int | float]], ...] = ()
+        self.notices: tuple[Notice, ...] = ()
+        self.conversation = FakeConversation()
         self.numbers = [8, 7, 1]
 
     async def __aenter__(self) -> FakeLibrary:
@@ -145,6 +163,9 @@ class FakeLibrary:
         books: Sequence[str] = (),
         authors: Sequence[str] = (),
         languages: Sequence[str] = (),
+        strict: bool = True,
+        history: Sequence[Turn] = (),
+        on_growth: Callable[[str], None] = lambda _: None,
     ) -> Answer:
         hits = (await self.search(question, books=books, authors=authors, languages=languages)).hits
         best = next((hit for hit in hits if len(hit.matches) > 1), None)
@@ -152,6 +173,7 @@ class FakeLibrary:
             return Answer(question, False, "", "extractive", (), hits, self.numbers[0], 0.04)
         start, end = next(span for span in sentences(best.passage.text) if span[0] <= best.matches[-1][0] < span[1])
         citation = Citation(1, best.passage, best.book, start, end)
+        on_growth(citation.quote)
         return Answer(question, True, f"{citation.quote} [1]", "extractive", (citation,), (), self.numbers[0], 0.04)
 
     async def ingest(
@@ -166,6 +188,24 @@ class FakeLibrary:
                 if on_progress:
                     on_progress(Progress(phase, done, 2, f"books/{'долгий-' * 30}мост.fb2"))
         return report(added=(LEDGER.path, BRIDGE.path), generation=9, parent=8)
+
+    async def plan(
+        self, paths: Sequence[Path] = (), *, on_progress: Callable[[Progress], None] | None = None
+    ) -> IngestPlan:
+        return IngestPlan(
+            added=(LEDGER.path, BRIDGE.path),
+            updated=(),
+            unchanged=0,
+            removed=(),
+            failed=(),
+            skipped=(),
+            passages=3,
+            embedder="openai:api.openai.com:text-embedding-3-small:512",
+            to_embed=3,
+            tokens=640,
+            cost=0.0000128,
+            seconds=0.2,
+        )
 
     async def remove(self, books: Sequence[str]) -> IngestReport:
         gone = tuple(book.path for book in BOOKS.values() if book.title in books)
@@ -200,7 +240,7 @@ class FakeLibrary:
     def verify(self) -> tuple[Verification, ...]:
         return tuple(Verification(number, 12, 34_567_890, ()) for number in self.numbers)
 
-    def check(self) -> tuple[Check, ...]:
+    async def check(self) -> tuple[Check, ...]:
         return ()
 
 

@@ -11,13 +11,14 @@ from typing import Self
 
 import pytest
 
-from ai_library_bot import ingest
+from ai_library_bot import ingest, reading
 from ai_library_bot.errors import UnreadableBook
 from ai_library_bot.index.generations import Generations
 from ai_library_bot.index.search import SearchIndex
 from ai_library_bot.ingest import Rules
+from ai_library_bot.protocols import Embedder
 from ai_library_bot.readers import read_book
-from ai_library_bot.types import BookText, IngestReport, Progress
+from ai_library_bot.types import BookText, IngestPlan, IngestReport, Progress
 
 RULES = Rules(max_book_mb=1, min_passage_chars=20, keep_generations=5)
 
@@ -96,21 +97,28 @@ class Shelf:
         rules: Rules = RULES,
         listener: Callable[[Progress], None] = lambda _: None,
         stop_wanted: Callable[[], bool] = lambda: False,
+        embedder: Embedder | None = None,
     ) -> IngestReport:
         """Ingests the paths, or all books. What was read before is forgotten by `pool`."""
         self.pool.asked.clear()
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(ingest, "ReaderPool", self.pool)
+            patch.setattr(reading, "ReaderPool", self.pool)
             patch.setattr(os, "fsync", lambda descriptor: None)
-            return ingest.ingest(self.generations, paths or (self.books,), rules, listener, stop_wanted)
+            return ingest.ingest(self.generations, paths or (self.books,), rules, listener, stop_wanted, embedder)
+
+    def plan(self, *paths: Path, embedder: Embedder | None = None) -> IngestPlan:
+        """Plans to ingest the paths, or all books."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(reading, "ReaderPool", self.pool)
+            return ingest.plan(self.generations, paths or (self.books,), RULES, lambda _: None, lambda: False, embedder)
 
     def open(self) -> SearchIndex:
         """The active generation."""
         return SearchIndex(self.generations.current())
 
-    def found(self, query: str, **filters: list[str]) -> list[str]:
+    def found(self, query: str) -> list[str]:
         """The texts of the passages found, best first."""
-        return [hit.passage.text for hit in self.open().search(query, 50, **filters)]
+        return [hit.passage.text for hit in self.open().search(query, 50)]
 
     def files(self) -> list[str]:
         """The names of the files in the catalogue, sorted."""

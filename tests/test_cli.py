@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import pytest
 from rich.cells import cell_len
@@ -20,8 +21,8 @@ import ai_library_bot.__main__
 from ai_library_bot.cli import main
 from ai_library_bot.locales import LANGUAGES, messages
 from ai_library_bot.settings import Settings
-from ai_library_bot.types import Check, Damage, Failure, IngestReport, SearchResult, Verification
-from tests.fakes import PASSAGES, FakeLibrary
+from ai_library_bot.types import Answer, Check, Damage, Failure, IngestReport, Notice, SearchResult, Verification
+from tests.fakes import PASSAGES, FakeConversation, FakeLibrary
 from tests.screens import COLOURS, MOVES, Stream, attach
 
 ROOT = Path(__file__).parent.parent
@@ -38,9 +39,11 @@ COMMANDS = (
 )
 RUNS: Sequence[Sequence[str]] = (
     ("ingest",),
+    ("ingest", "--dry-run"),
     ("search", "keeper", "letters"),
     ("ask", "when did the keeper stop letters"),
     ("ask", "lamp"),
+    ("ask", "--continue", "--no-strict", "when did the keeper stop letters"),
     ("show", "b3f2a9:0001"),
     ("books",),
     ("books", "remove", "Записки о мосте"),
@@ -257,7 +260,7 @@ def test_what_the_library_has_to_say_goes_to_standard_error(shell: Shell) -> Non
     class Damaged(FakeLibrary):
         def __init__(self, settings: Settings) -> None:
             super().__init__(settings)
-            self.notices = (("generation_damaged", {"damaged": 9, "served": 8}),)
+            self.notices = (Notice("generation_damaged", {"damaged": 9, "served": 8}),)
 
     notice = messages("en")("notice.generation_damaged", damaged=9, served=8)
     run = shell("search", "keeper", "--json", library=Damaged)
@@ -384,7 +387,7 @@ USAGE = {"prompt_tokens", "completion_tokens", "cost"}
 
 def test_search_as_json(shell: Shell) -> None:
     found = shell("search", "keper", "--json").json
-    assert found.keys() == {"query", "generation", "mode", "corrections", "hits"}
+    assert found.keys() == {"query", "generation", "mode", "corrections", "hits", "notices", "usage"}
     assert found["corrections"] == [{"typed": "keper", "searched": "keeper"}]
     (hit,) = found["hits"]
     assert hit.keys() == HIT
@@ -396,7 +399,8 @@ def test_search_as_json(shell: Shell) -> None:
 def test_ask_as_json(shell: Shell) -> None:
     answer = shell("ask", "keeper", "letters", "--json").json
     assert answer.keys() == {
-        *("question", "found", "text", "writer", "citations", "closest", "generation", "usage", "seconds")
+        *("question", "found", "text", "writer", "citations", "closest", "generation", "usage", "seconds"),
+        *("own_words", "notices"),
     }
     assert answer["usage"].keys() == USAGE
     (citation,) = answer["citations"]
@@ -413,7 +417,7 @@ def test_an_answer_not_found_as_json(shell: Shell) -> None:
 
 def test_ingest_and_remove_as_json(shell: Shell) -> None:
     keys = {"generation", "parent", "added", "updated", "unchanged", "removed", "failed", "skipped", "books"}
-    keys |= {"passages", "languages", "seconds", "usage", "warnings"}
+    keys |= {"passages", "languages", "seconds", "usage", "warnings", "embedded", "notices"}
     report = shell("ingest", "--json").json
     assert report.keys() == keys
     assert report["added"] == ["books/ledger.pdf", "books/мост.fb2"]
@@ -474,7 +478,7 @@ def test_a_file_name_that_is_no_utf8_comes_through_json_unchanged(shell: Shell) 
 
 def test_a_failed_check_is_exit_code_78(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     class Poor(FakeLibrary):
-        def check(self) -> tuple[Check, ...]:
+        async def check(self) -> tuple[Check, ...]:
             return Check("folder", True, {}), Check("key", None, {}), Check("space", False, {"free": 3})
 
     sentences = {"folder": "The folder is there.", "key": "No key.", "space": "{free} MB left."}
@@ -482,3 +486,72 @@ def test_a_failed_check_is_exit_code_78(shell: Shell, monkeypatch: pytest.Monkey
     run = shell("doctor", library=Poor)
     assert (run.code, run.out) == (78, "✓ The folder is there.\n– No key.\n✗ 3 MB left.\n")
     assert [check["ok"] for check in shell("doctor", "--json", library=Poor).json["checks"]] == [True, None, False]
+
+
+# With a model
+
+
+class Degraded(FakeLibrary):
+    """Its service is down: it says so in every result."""
+
+    NOTICE = Notice("search_by_words", because=("service_slow", {"service": "api.example", "seconds": 5}))
+
+    async def search(self, query: str, **filters: Any) -> SearchResult:
+        return replace(await super().search(query, **filters), notices=(self.NOTICE,))
+
+    async def ask(self, question: str, **wishes: Any) -> Answer:
+        return replace(await super().ask(question, **wishes), notices=(self.NOTICE,))
+
+    async def ingest(self, paths: Sequence[Path] = (), *, on_progress: Any = None) -> IngestReport:
+        left = Notice("not_embedded", {"count": 1200}, because=("service_key_refused", {"service": "api.example"}))
+        return replace(await super().ingest(paths), notices=(left,), embedded=3)
+
+
+@pytest.mark.parametrize("command", [("search", "keeper"), ("ask", "when did the keeper stop letters"), ("ingest",)])
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_a_result_could_not_do_is_said_beside_it(shell: Shell, command: Sequence[str], language: str) -> None:
+    plain, run = (shell(*command, language=language, library=library) for library in (FakeLibrary, Degraded))
+    assert (run.code, run.out) == (plain.code, plain.out)
+    assert "api.example" in run.err
+    (notice,) = shell(*command, "--json", language=language, library=Degraded).json["notices"]
+    assert run.err == f"{notice['message']}\n"
+
+
+def test_a_dry_run_tells_what_would_be_paid(shell: Shell) -> None:
+    out = shell("ingest", "--dry-run").out
+    assert re.search(r"^Added +2$", out, re.MULTILINE)
+    assert "3 passages for the model openai:api.openai.com:text-embedding-3-small:512: about 640 tokens" in out
+    assert "less than $0.01" in out
+    told = shell("ingest", "--dry-run", "--json").json
+    assert (told["dry_run"], told["to_embed"], told["tokens"], told["cost"]) == (True, 3, 640, 0.0000128)
+
+
+class Asked(FakeLibrary):
+    """Remembers what it was asked; what it remembers outlives it, as a conversation does."""
+
+    asked: ClassVar[list[tuple[Any, ...]]] = []
+    kept: ClassVar[FakeConversation] = FakeConversation()
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self.conversation = self.kept
+
+    async def ask(self, question: str, **wishes: Any) -> Answer:
+        self.asked.append((wishes["strict"], tuple(turn.question for turn in wishes["history"])))
+        return await super().ask(question, **wishes)
+
+
+def test_a_conversation_goes_on_only_where_it_is_asked_to(shell: Shell) -> None:
+    for command in (("ask", "first"), ("ask", "second", "--continue"), ("ask", "third", "--continue", "--no-strict")):
+        shell(*command, library=Asked)
+    shell("ask", "fourth", library=Asked)
+    assert Asked.asked == [(True, ()), (True, ("first",)), (False, ("first", "second")), (True, ())]
+    assert [turn.question for turn in Asked.kept.turns()] == ["fourth"]
+
+
+def test_an_answer_grows_on_a_terminal_only_and_goes_when_it_is_there(shell: Shell) -> None:
+    question = "when did the keeper stop letters"
+    assert shell("ask", question).err == ""
+    growing = shell("ask", question, columns=80).err
+    assert "He kept the paper dry in a biscuit tin all the same." in growing
+    assert MOVES.search(growing)

@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ai_library_bot import ingest
+from ai_library_bot import ingest, reading
 from ai_library_bot.errors import Busy, MissingInput, UnreadableBook
-from ai_library_bot.ingest import Rules, Stopped
+from ai_library_bot.ingest import Rules
 from ai_library_bot.locales import messages
+from ai_library_bot.reading import Stopped
 from ai_library_bot.types import BookText, IngestReport, Progress
 from tests.shelves import RULES, ReadingHere, Shelf
 
@@ -147,7 +148,7 @@ class TestNothingNew:
 
         monkeypatch.setattr(ingest, "LexicalWriter", refuse)
         monkeypatch.setattr(ingest, "LexicalIndex", refuse)
-        monkeypatch.setattr(ingest, "book_id", refuse)
+        monkeypatch.setattr(reading, "book_id", refuse)
         before = state_of(two.index)
         report = two.ingest()
         assert bare(report) == ([], [], [], 2)

@@ -1,4 +1,7 @@
-"""A killed ingest: whatever the moment, the old index answers, and the next ingest ends where a clean one does."""
+"""A killed ingest: whatever the moment, the old index answers, and the next ingest ends where a clean one does.
+
+What was paid for before the kill is not paid for again: only the batch that was under way is lost.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,15 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
 from ai_library_bot.types import Book
+from tests.fakes_embedder import FakeEmbedder
 from tests.shelves import RULES, Shelf
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
@@ -128,3 +133,53 @@ def test_killed_again_and_again_it_gets_there_in_the_end(case: Case) -> None:
     with ingesting(shelf) as process:
         assert process.wait(60) == 0
     assert answers(shelf) == case.after
+
+
+KILLS = 3
+BATCH = 16
+
+
+def receiver(folder: Path) -> FakeEmbedder:
+    """An embedder that notes the texts of each batch in a file, as a service does that sends a bill."""
+
+    def note(texts: Sequence[str]) -> None:
+        with (folder / "bill").open("ab") as bill:
+            bill.write(b"".join(text.encode().replace(b"\n", b" ") + b"\n" for text in texts))
+
+    return FakeEmbedder(batch=BATCH, before=note)
+
+
+def ingest_and_note(folder: Path) -> None:
+    """What the process does that is to be killed."""
+    Shelf(folder).ingest(embedder=receiver(folder))
+
+
+@contextmanager
+def embedding(shelf: Shelf) -> Iterator[subprocess.Popen[bytes]]:
+    """An ingest with the `receiver` in a process of its own; killed when the block is left."""
+    run = "import sys, tests.test_kill as here; here.ingest_and_note(here.Path(sys.argv[1]))"
+    command = [sys.executable, "-c", run, str(shelf.books.parent)]
+    with subprocess.Popen(command, cwd=Path(__file__).parents[1]) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def test_killed_while_embedding_it_pays_for_no_more_than_the_batch_under_way_again(tmp_path: Path) -> None:
+    shelf = Shelf(tmp_path)
+    for number in range(6):
+        shelf.put(f"{number}.md", *(f"Book {number}, page {page}: the lamp and the river." for page in range(60)))
+    bill = tmp_path / "bill"
+    bill.touch()
+    for kill in range(1, KILLS + 1):
+        wanted = kill * 360 // (KILLS + 1)
+        with embedding(shelf) as process:
+            while process.poll() is None and bill.read_bytes().count(b"\n") < wanted:
+                pass
+            assert process.poll() is None, "it was over before it could be killed"
+    report = shelf.ingest(embedder=receiver(tmp_path))
+    assert (report.embedded, report.passages) == (360, 360)
+    paid = bill.read_bytes().splitlines()
+    assert len(set(paid)) == 360
+    assert len(paid) <= 360 + KILLS * BATCH

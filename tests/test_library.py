@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ai_library_bot import Library, Settings, ask
 from ai_library_bot.errors import BadData, BadRequest, MissingInput
 from ai_library_bot.index.search import SearchIndex
-from ai_library_bot.types import Answer, Progress
+from ai_library_bot.types import Answer, Notice, Progress
 from tests.shelves import Shelf
 
 LAMP = "Лампа на маяке горела всю ночь, и смотритель маяка не спал до самого утра."
@@ -132,7 +133,7 @@ class TestDamage:
         damage(shelf, 2)
         assert (await library.search("маяк")).generation == 1
         assert (await library.ask("Горела ли лампа на маяке?")).generation == 1
-        assert library.notices == (("generation_damaged", {"damaged": 2, "served": 1}),)
+        assert library.notices == (Notice("generation_damaged", {"damaged": 2, "served": 1}),)
         assert {(one.generation, bool(one.damages)) for one in library.verify()} == {(1, False), (2, True)}
 
     async def test_the_next_ingest_mends_it(self, library: Library, shelf: Shelf) -> None:
@@ -228,13 +229,13 @@ class TestBeside:
     ) -> None:
         """Before it is answered the book that answers is removed, and the generation that still held it as well."""
 
-        def in_between(index: SearchIndex, question: str, *, min_relevance: float, **filters: Sequence[str]) -> Answer:
+        async def in_between(index: SearchIndex, question: str, **wishes: Any) -> Answer:
             (shelf.books / "lamp.md").unlink()
             shelf.put("clock.md", CLOCK)
             for number in range(7):
                 shelf.put("clock.md", f"{CLOCK} {number}")
                 shelf.ingest()
-            return answer_for_real(index, question, min_relevance=min_relevance, **filters)
+            return await answer_for_real(index, question, **wishes)
 
         answer_for_real = ask.answer
         monkeypatch.setattr(ask, "answer", in_between)

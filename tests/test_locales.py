@@ -54,7 +54,13 @@ def calls() -> Iterator[tuple[str, str, ast.expr]]:
 
 def asked_for() -> Iterator[tuple[str, str]]:
     """Where the code asks for a sentence, and its key; of a key put together at run time, the part known before."""
-    prefixes = dict.fromkeys(ERRORS, "error.") | {"Check": "doctor.", "say": "", "_say": "", "_counted": "count."}
+    prefixes = dict.fromkeys(ERRORS, "error.") | {
+        "Check": "doctor.",
+        "Notice": "notice.",
+        "say": "",
+        "_say": "",
+        "_counted": "count.",
+    }
     for place, called, argument in calls():
         start = argument.values[0] if isinstance(argument, ast.JoinedStr) else argument
         if called in prefixes and isinstance(start, ast.Constant) and start.value not in LANGUAGES:

@@ -20,7 +20,7 @@ from ai_library_bot.cli import app
 from tests.test_layers import PACKAGE, imports, part
 
 ROOT = Path(__file__).parent.parent
-LOCK_FILES = ("requirements.lock", "requirements-dev.lock")
+LOCK_FILES = ("requirements.lock", "requirements-extras.lock", "requirements-dev.lock")
 READMES = ("README.md", "README.ru.md")
 
 
@@ -64,10 +64,16 @@ def assert_satisfied(requirements: list[str], lock: str) -> None:
         assert pinned in requirement.specifier, f"{lock} has {requirement.name} {pinned}: run make lock"
 
 
+def extras(pyproject: dict[str, Any]) -> list[str]:
+    """What the optional parts need, all together."""
+    return [line for lines in pyproject["project"]["optional-dependencies"].values() for line in lines]
+
+
 def test_the_dependencies_are_what_the_package_imports(pyproject: dict[str, Any]) -> None:
     distributions = packages_distributions()
     imported = {part(found.what) for found in imports(PACKAGE) if not found.ours} - sys.stdlib_module_names
-    declared = {canonicalize_name(Requirement(line).name) for line in pyproject["project"]["dependencies"]}
+    lines = [*pyproject["project"]["dependencies"], *extras(pyproject)]
+    declared = {canonicalize_name(Requirement(line).name) for line in lines}
     assert {canonicalize_name(distributions[name][0]) for name in imported} == declared
 
 
@@ -76,9 +82,14 @@ def test_the_lock_holds_every_dependency_and_what_building_needs(pyproject: dict
     assert_satisfied(pyproject["build-system"]["requires"], "requirements.lock")
 
 
+def test_the_lock_of_the_extras_adds_what_they_need_and_changes_nothing(pyproject: dict[str, Any]) -> None:
+    assert_satisfied(extras(pyproject), "requirements-extras.lock")
+    assert locked("requirements.lock").items() <= locked("requirements-extras.lock").items()
+
+
 def test_the_development_lock_adds_the_tools_and_changes_nothing(pyproject: dict[str, Any]) -> None:
     assert_satisfied(pyproject["dependency-groups"]["dev"], "requirements-dev.lock")
-    assert locked("requirements.lock").items() <= locked("requirements-dev.lock").items()
+    assert locked("requirements-extras.lock").items() <= locked("requirements-dev.lock").items()
 
 
 @pytest.mark.parametrize("lock", LOCK_FILES)

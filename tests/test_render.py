@@ -15,6 +15,7 @@ from ai_library_bot import render
 from ai_library_bot.locales import Messages, messages
 from ai_library_bot.terminal import Page
 from ai_library_bot.types import (
+    OWN_WORDS,
     Answer,
     Citation,
     Damage,
@@ -115,6 +116,12 @@ def test_an_answer_that_was_not_found_shows_the_closest_passages(
     text = shown(monkeypatch, render.answer, result, language)
     assert text.startswith(messages(language)("ask.not_found"))
     assert " 1. The Keeper's Ledger — Anna Holm" in text
+
+
+def test_the_models_own_words_are_marked_and_the_mark_explained(monkeypatch: pytest.MonkeyPatch, language: str) -> None:
+    own = replace(answered(f"{QUOTE} [1] It was sad. {OWN_WORDS}"), own_words=("It was sad.",))
+    lines = shown(monkeypatch, render.answer, own, language).splitlines()
+    assert lines[:2] == [own.text, f"{OWN_WORDS} {messages(language)('ask.own_words')}"]
 
 
 def test_only_marks_of_real_sources_stand_out(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import traceback
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 from ai_library_bot.errors import BadSetting
 from ai_library_bot.locales import LANGUAGES, interface_language
+from ai_library_bot.prices import Price
 from ai_library_bot.settings import Settings
 
 EXAMPLE = Path(__file__).parent.parent / ".env.example"
@@ -30,6 +32,7 @@ def test_nothing_needs_to_be_set() -> None:
     assert settings.books_path == Path("books")
     assert (settings.max_book_mb, settings.min_passage_chars, settings.min_relevance) == (20, 200, 0.7)
     assert (settings.keep_generations, settings.log_level) == (5, "WARNING")
+    assert (settings.openai_api_key, settings.embedder, settings.metrics_port) == (None, None, None)
 
 
 def test_arguments_win_over_the_environment_and_the_environment_over_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,6 +76,14 @@ BAD_VALUES = {
     "KEEP_GENERATIONS": ("0", "all"),
     "LIBRARY_LANG": ("fr",),
     "LOG_LEVEL": ("loud",),
+    "OPENAI_BASE_URL": ("api.openai.com", "ftp://localhost/v1"),
+    "ANSWER_SECONDS": ("0", "601", "soon", "nan"),
+    "EMBEDDER": ("cohere",),
+    "EMBEDDING_DIMENSIONS": ("0", "8193", "many"),
+    "RERANK_URL": ("localhost:8080",),
+    "CACHE_BACKEND": ("disk",),
+    "PRICES": ("{", "cheap", "[1]", '{"m": 1}', '{"m": {"input": -1}}', '{"m": {"input": 1, "inptu": 2}}', "[" * 9999),
+    "METRICS_PORT": ("0", "65536", "http"),
 }
 
 
@@ -88,6 +99,72 @@ def test_a_bad_value_names_the_setting_and_what_it_got(
     assert sentence.startswith(name)
     assert value in sentence
     assert raised.value.exit_code == 78
+
+
+BAD_SECRETS = {
+    "OPENAI_API_KEY": ("sk-geheim…", "sk-geheim key", "sk-geheim\nkey", "\t"),
+    "RERANK_API_KEY": ("geheim-ключ",),
+    "REDIS_URL": (
+        "http://:geheim@localhost",
+        "redis://:geheim@localhost:99999",
+        "redis://",
+        "redis://[geheim",
+        "geheim",
+    ),
+    "OPENAI_BASE_URL": ("htp://user:geheim@localhost/v1", "ftp://user:geheim/@x@localhost/v1"),
+    "RERANK_URL": ("htp://user:geheim@localhost/v1",),
+}
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in BAD_SECRETS.items() for value in values])
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_bad_value_of_a_secret_is_named_and_not_repeated(
+    name: str, value: str, language: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(BadSetting) as raised:
+        Settings()
+    assert raised.value.say(language).startswith(name)
+    assert "geheim" not in raised.value.say(language)
+    assert "geheim" not in "".join(traceback.format_exception(raised.value))
+    assert raised.value.exit_code == 78
+
+
+def test_secrets_are_shown_nowhere() -> None:
+    arguments: dict[str, Any] = {
+        "openai_api_key": "sk-geheim",
+        "rerank_api_key": "geheim",
+        "redis_url": "redis://:geheim@localhost:6379/0",
+    }
+    settings = Settings(**arguments)
+    for shown in (repr(settings), str(settings), str(settings.model_dump()), settings.model_dump_json()):
+        assert "geheim" not in shown
+    assert settings.openai_api_key is not None
+    assert settings.openai_api_key.get_secret_value() == "sk-geheim"
+
+
+def test_white_space_around_a_key_is_not_part_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", " sk-geheim\r\n")
+    key = Settings().openai_api_key
+    assert key is not None
+    assert key.get_secret_value() == "sk-geheim"
+
+
+def test_prices_are_written_as_json_or_given_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    price = Price(input=0.4, output=1.6)
+    Path(".env").write_text('PRICES={"my-model": {"input": 0.4, "output": 1.6}}\n')
+    assert Settings().prices == {"my-model": price}
+    monkeypatch.setenv("PRICES", '{"my-model": {"input": 1}}')
+    assert Settings().prices == {"my-model": Price(input=1)}
+    assert Settings(prices={"my-model": price}).prices == {"my-model": price}
+
+
+@pytest.mark.parametrize(
+    "address", ["redis://h", "rediss://user:pass@h:6380/1", "unix:///run/redis.sock", "redis://[::1]:1/0"]
+)
+def test_redis_may_stand_at_any_address_that_its_client_knows(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REDIS_URL", address)
+    assert Settings().redis_url.get_secret_value() == address
 
 
 @pytest.mark.parametrize("name", Settings.model_fields)
@@ -106,7 +183,7 @@ def test_the_example_file_explains_every_setting_and_shows_its_default() -> None
     lines = EXAMPLE.read_text("utf-8").splitlines()
     shown = dict(line.removeprefix("#").split("=", 1) for line in lines if re.match(r"#?[A-Z_]+=", line))
     assert shown.keys() == {name.upper() for name in Settings.model_fields}
-    spelled_out: dict[str, Any] = {name.lower(): value for name, value in shown.items()}
+    spelled_out: dict[str, Any] = {name.lower(): value for name, value in shown.items() if value}
     assert Settings(**spelled_out) == Settings()
     for before, line in pairwise(lines):
         if re.match(r"#?[A-Z_]+=", line):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from ai_library_bot.text import sentences, words
-from ai_library_bot.types import Claim, Draft, Hit, SearchResult
+from ai_library_bot.types import Claim, Draft, Fault, Hit, SearchResult, Statement
 
 _HITS_READ = 5
 _MOST_QUOTES = 3
@@ -24,13 +24,19 @@ class ExtractiveWriter:
     def __init__(self, stem: Callable[[str], str]) -> None:
         self._stem = stem
 
-    def write(self, found: SearchResult) -> Draft:
+    async def write(
+        self,
+        found: SearchResult,
+        check: Callable[[Draft], Sequence[Fault]],  # noqa: ARG002 - what is copied needs no checking
+        on_draft: Callable[[Draft], None],  # noqa: ARG002 - it is there at once
+    ) -> Draft:
         """At most three sentences of the best hits, the one that tells most first; none if there is none to quote."""
-        claims = tuple(
-            Claim(number, sentence.hit.passage.id, sentence.quote)
-            for number, sentence in enumerate(self._choose(found), start=1)
+        return Draft(
+            tuple(
+                Statement(sentence.quote, (Claim(sentence.hit.passage.id, sentence.quote),))
+                for sentence in self._choose(found)
+            )
         )
-        return Draft(" ".join(f"{claim.quote} [{claim.number}]" for claim in claims), claims)
 
     def _choose(self, found: SearchResult) -> list[_Sentence]:
         candidates = [sentence for hit in found[:_HITS_READ] for sentence in self._scored(hit, found)]

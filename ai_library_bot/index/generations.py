@@ -44,6 +44,11 @@ class Generations:
                 raise self._nothing_sound()
             return found
 
+    def newest_sound(self) -> Published | None:
+        """What the next generation would begin with: as `current`, but None where there is nothing sound."""
+        with disk.reading(self.folder):
+            return self._newest_sound()
+
     def listed(self) -> tuple[Generation, ...]:
         """The sound generations, newest first; the one that `current` gives is marked. Raises as `current`."""
         current = self.current()
@@ -145,13 +150,16 @@ class Generations:
 
 
 class Writing:
-    """The one new generation that the holder of the lock may build; made by `Generations.writing`."""
+    """The one new generation that the holder of the lock may build; made by `Generations.writing`.
+
+    `number` is what it will be called; `parent` what it begins with, None for nothing.
+    """
 
     def __init__(self, index: Path, parent: Published | None) -> None:
         self.parent = parent
         self._index = index
-        self._number = 1 + max(_active(index) or 0, *_numbers(index), 0)
-        self._stage = _path(index, self._number).with_suffix(disk.TEMPORARY)
+        self.number = 1 + max(_active(index) or 0, *_numbers(index), 0)
+        self._stage = _path(index, self.number).with_suffix(disk.TEMPORARY)
         self._staged = False
 
     def stage(self, private: Collection[str] = ()) -> Path:
@@ -180,7 +188,7 @@ class Writing:
         stage = self.stage()
         with disk.writing_into(self._index):
             staged = Published(
-                number=self._number,
+                number=self.number,
                 folder=stage,
                 parent=self.parent.number if self.parent else None,
                 created=time.time(),
@@ -192,7 +200,7 @@ class Writing:
             manifest.write(staged)
             for folder, _, _ in os.walk(stage, topdown=False):
                 disk.sync_folder(Path(folder))
-            published = replace(staged, folder=_path(self._index, self._number))
+            published = replace(staged, folder=_path(self._index, self.number))
             disk.rename(stage, published.folder)
             disk.sync_folder(published.folder.parent)
             _activate(self._index, published.number)
@@ -215,11 +223,20 @@ class Writing:
             raise BadData("file_damaged", file=str(source))
 
     def _settle(self, name: str) -> FileEntry:
-        """Brings a staged file to the disk and says what it is."""
+        """Brings a staged file to the disk and says what it is.
+
+        A file shared with the parent is what the parent's manifest says of it. Unless somebody has written into it
+        since, it is not read again: a new book would cost the reading of the whole library.
+        """
         path = self._stage / name
         disk.sync_file(path)
+        shared = None
+        if self.parent and name in self.parent.files and path.samefile(self.parent.folder / name):
+            shared = self.parent.files[name]
+            if path.stat().st_mtime_ns < (self.parent.folder / manifest.NAME).stat().st_mtime_ns:
+                return shared
         entry = FileEntry(path.stat().st_size, disk.digest(path))
-        if self.parent and entry != self.parent.files.get(name, entry) and path.samefile(self.parent.folder / name):
+        if self.parent and shared not in (None, entry):
             raise BadData("file_damaged", file=str(self.parent.folder / name))
         return entry
 

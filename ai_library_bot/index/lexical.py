@@ -7,13 +7,16 @@ words alone. All text is folded (`text.fold`) before it is indexed or asked for.
 from __future__ import annotations
 
 import json
+import math
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import fields
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -34,10 +37,12 @@ _STEMS, _WORDS = "stems", "words"
 _LOCK = ".lock"
 _WRITER_MEMORY = 128_000_000  # bytes tantivy may fill before it writes a segment
 _LONGEST_WORD = 60
-_REMEMBERED_STEMS = 65_536  # a few megabytes
+_REMEMBERED_STEMS = 65_536  # some ten megabytes
+_REMEMBERED_FREQUENCIES = 4096  # of the words of queries
 _SIMILAR_SAMPLE = 10  # passages read for words like a misspelt one
 _MOST_REMOVED = 0.3  # of all passages; with more of them removed the index is made anew
-_CONTEXT_BOOST = 0.4  # a match in title, author or chapter against one in the passage, when candidates are gathered
+_BOOSTS = {"text": 1.0, "context": 0.4}  # of a match in the passage, and in title, author or chapter, for candidates
+_RARE = 50  # a term in less than this part of the passages is worth a search of its own
 _OTHER_FORMS = 0.1  # what the weaker forms of a word add to its strongest one
 
 
@@ -126,7 +131,8 @@ class LexicalWriter:
             self._writer.wait_merging_threads()
             for lock in self._folder.glob("*" + _LOCK):
                 lock.unlink()
-            if _removed_share(self._folder) > _MOST_REMOVED:
+            everything, removed = _documents(self._folder)
+            if removed > _MOST_REMOVED * everything:
                 _rewrite(self._folder)
 
 
@@ -142,11 +148,11 @@ def _writing_into(folder: Path) -> Iterator[None]:
         raise CannotWrite("write_failed", folder=str(folder), error=str(error)) from error
 
 
-def _removed_share(folder: Path) -> float:
-    """The share of removed passages that still take room, and count as text when words are weighed."""
+def _documents(folder: Path) -> tuple[int, int]:
+    """How many passages the files hold, and how many of these are removed: they still count when words are weighed."""
     segments = json.loads((folder / "meta.json").read_bytes())["segments"]
     removed = sum(segment["deletes"]["num_deleted_docs"] for segment in segments if segment["deletes"])
-    return float(removed / max(1, sum(segment["max_doc"] for segment in segments)))
+    return sum(segment["max_doc"] for segment in segments), removed
 
 
 def _rewrite(folder: Path) -> None:
@@ -183,8 +189,10 @@ class LexicalIndex:
             self._schema = self._index.schema
             _register_tokenizers(self._index)
             self._searcher = self._index.searcher()
-        self._analyzer = _stems().build()
+        self._documents, self._removed = _documents(folder)
+        self._remembered = _Stems(_stems().build())
         self.stem = lru_cache(_REMEMBERED_STEMS)(self._stem)
+        self.frequency = lru_cache(_REMEMBERED_FREQUENCIES)(self._frequency)
 
     @property
     def passages(self) -> int:
@@ -193,14 +201,14 @@ class LexicalIndex:
 
     def stems(self, text: str) -> list[str]:
         """The stems of the words of a text, in order, as they are indexed."""
-        return self._analyzer.analyze(fold(text))
+        return list(chain.from_iterable(map(self._remembered.__getitem__, _PIECE.findall(fold(text)))))
 
     def _stem(self, word: str) -> str:
         """The stem of one folded word; the word itself if it has none."""
-        found = self._analyzer.analyze(word)
+        found = self._remembered[word]
         return found[0] if found else word
 
-    def frequency(self, stems: Collection[str]) -> int:
+    def _frequency(self, stems: frozenset[str]) -> int:
         """How many passages hold one of the stems, or stand under a title, author or chapter that does if more do.
 
         Removed passages are not counted, as they are in the document frequency that tantivy has at hand.
@@ -208,11 +216,11 @@ class LexicalIndex:
         return max(self._count("text", stems), self._count("context", stems))
 
     def _count(self, field: str, stems: Collection[str]) -> int:
-        if len(stems) == 1:  # known without looking, as long as nothing was removed
-            query = tantivy.Query.term_query(self._schema, field, next(iter(stems)), index_option="freq")
-        else:
-            query = tantivy.Query.term_set_query(self._schema, field, list(stems))
-        found = self._searcher.search(query, 1)
+        if len(stems) == 1 and not self._removed:
+            return self._searcher.doc_freq(field, *stems)
+        query, should = tantivy.Query, tantivy.Occur.Should
+        terms = [query.term_query(self._schema, field, stem, index_option="basic") for stem in stems]
+        found = self._searcher.search(query.boolean_query([(should, term) for term in terms]), 1)
         return int(found.count)  # type: ignore[attr-defined]  # the stub does not know it
 
     def entries(self) -> Iterator[Entry]:
@@ -220,27 +228,65 @@ class LexicalIndex:
         for _, address in self._searcher.search(tantivy.Query.all_query(), max(1, self.passages), count=False).hits:
             yield self._entry(address)
 
+    def book_passages(self, book_id: str) -> list[Entry]:
+        """The passages of a book, in reading order."""
+        query = tantivy.Query.term_query(self._schema, "book", book_id, index_option="basic")
+        count = self._searcher.search(query, 1).count  # type: ignore[attr-defined]  # the stub does not know it
+        found = self._searcher.search(query, max(1, count), count=False).hits
+        entries = (self._entry(address) for _, address in found)
+        return sorted(entries, key=lambda entry: (entry.passage.section, entry.passage.start))
+
     def candidates(self, terms: Sequence[Term], limit: int, book_ids: Sequence[str] | None = None) -> list[Entry]:
         """The passages that BM25 puts first for the terms, best first; only of the books `book_ids` if given."""
-        query, should, must = tantivy.Query, tantivy.Occur.Should, tantivy.Occur.Must
-        wanted = [
-            (should, query.boost_query(self._any_form(field, term.stems), boost * term.weight))
-            for term in terms
-            for field, boost in (("text", 1.0), ("context", _CONTEXT_BOOST))
-        ]
-        if not wanted:
+        if not terms:
             return []
-        matching = query.boolean_query(wanted)
+        query, must = tantivy.Query, tantivy.Occur.Must
+        of_books = None
         if book_ids is not None:
-            books = query.const_score_query(query.term_set_query(self._schema, "book", list(book_ids)), 0.0)
-            matching = query.boolean_query([(must, matching), (must, books)])
-        return [self._entry(address) for _, address in self._searcher.search(matching, limit, count=False).hits]
+            of_books = query.const_score_query(query.term_set_query(self._schema, "book", list(book_ids)), 0.0)
+
+        def best(matching: tantivy.Query) -> list[tuple[float, tantivy.DocAddress]]:
+            if of_books is not None:
+                matching = query.boolean_query([(must, matching), (must, of_books)])
+            return self._searcher.search(matching, limit, count=False).hits
+
+        rare = [term for term in terms if self.frequency(term.stems) * _RARE < self.passages]
+        others = [term for term in terms if term not in rare]
+        if rare and others:  # mostly the others alone lift no passage so high (MaxScore: Turtle & Flood, 1995)
+            found = best(self._any(rare))
+            if len(found) == limit and found[-1][0] > sum(map(self._highest_score, others)):
+                matching = self._any(rare)
+                for part in self._parts(others):
+                    matching = query.boolean_query([(must, matching), (tantivy.Occur.Should, part)])
+                return [self._entry(address) for _, address in best(matching)]
+        return [self._entry(address) for _, address in best(self._any(terms))]
+
+    def _any(self, terms: Iterable[Term]) -> tantivy.Query:
+        return tantivy.Query.boolean_query([(tantivy.Occur.Should, part) for part in self._parts(terms)])
+
+    def _parts(self, terms: Iterable[Term]) -> Iterator[tantivy.Query]:
+        for term in terms:
+            for field, boost in _BOOSTS.items():
+                yield tantivy.Query.boost_query(self._any_form(field, term.stems), boost * term.weight)
+
+    def _highest_score(self, term: Term) -> float:
+        """More than the term adds to the score of any passage: tantivy's BM25 saturates at 2.2 times the IDF."""
+        return 2.2 * sum(
+            boost * term.weight * math.log(1 + (self._documents + 0.5) / (self._searcher.doc_freq(field, stem) + 0.5))
+            for field, boost in _BOOSTS.items()
+            for stem in term.stems
+        )
 
     def passage(self, passage_id: str) -> Passage | None:
         """The passage of that id."""
+        found = self.entry(passage_id)
+        return found.passage if found else None
+
+    def entry(self, passage_id: str) -> Entry | None:
+        """The passage of that id, with what it stands under."""
         query = tantivy.Query.term_query(self._schema, "id", passage_id, index_option="basic")
         found = self._searcher.search(query, 1, count=False).hits
-        return self._entry(found[0][1]).passage if found else None
+        return self._entry(found[0][1]) if found else None
 
     def similar_words(self, word: str, distance: int) -> set[str]:
         """Folded words of some passages that hold a word at most `distance` edits from the given one."""
@@ -250,13 +296,32 @@ class LexicalIndex:
 
     def _any_form(self, field: str, stems: Iterable[str]) -> tantivy.Query:
         forms = [tantivy.Query.term_query(self._schema, field, stem, index_option="freq") for stem in sorted(stems)]
+        if len(forms) == 1:  # where all terms are such, tantivy passes over what can't come among the first
+            return forms[0]
         return tantivy.Query.disjunction_max_query(forms, _OTHER_FORMS)
 
     def _entry(self, address: tantivy.DocAddress) -> Entry:
         return _unpacked(self._searcher.doc(address)["stored"][0])
 
 
+_PIECE = re.compile(r"[^\s!-/:-@\[-`{-~]+")  # no token goes on beyond a space or a mark of ASCII
+
+
+class _Stems(dict[str, list[str]]):
+    """The stems of the pieces of texts, remembered: books say the same few thousand words again and again."""
+
+    def __init__(self, analyzer: tantivy.TextAnalyzer) -> None:
+        self._analyzer = analyzer
+
+    def __missing__(self, piece: str) -> list[str]:
+        if len(self) >= _REMEMBERED_STEMS:
+            self.clear()
+        stems = self[piece] = self._analyzer.analyze(piece)
+        return stems
+
+
 _FIELDS = tuple(field.name for field in fields(Passage))
+_CHAPTER, _PAGES = _FIELDS.index("chapter"), _FIELDS.index("pages")
 
 
 def _packed(entry: Entry) -> bytes:
@@ -267,7 +332,5 @@ def _packed(entry: Entry) -> bytes:
 def _unpacked(stored: bytes) -> Entry:
     """The entry; JSON knows no tuples."""
     book, *values = json.loads(bytes(stored))
-    named = dict(zip(_FIELDS, values, strict=True))
-    named["chapter"] = tuple(named["chapter"])
-    named["pages"] = tuple(map(tuple, named["pages"]))
-    return Entry(Passage(**named), book)
+    values[_CHAPTER], values[_PAGES] = tuple(values[_CHAPTER]), tuple(map(tuple, values[_PAGES]))
+    return Entry(Passage(*values), book)

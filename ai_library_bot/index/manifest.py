@@ -49,6 +49,11 @@ class Published:
     damaged: tuple[int, ...] = ()
 
     @property
+    def identity(self) -> str:
+        """A hash of all that is in it: two generations have the same only if they hold the same, wherever they are."""
+        return hashlib.sha256(json.dumps(self.files, sort_keys=True).encode()).hexdigest()
+
+    @property
     def size(self) -> int:
         """The bytes of all files."""
         return sum(entry.size for entry in self.files.values())

@@ -51,6 +51,16 @@ class Scored(NamedTuple):
     relevance: float
 
 
+def total_weight(terms: Sequence[Term]) -> float:
+    """The weight of a whole question; 1 for one without terms."""
+    return sum(term.weight for term in terms) or 1.0
+
+
+def relevance(score: float) -> float:
+    """The relevance (0…1) of a score that is given per unit of the question's whole weight."""
+    return round(1 - math.exp(-max(0.0, score) / _RELEVANCE_SCALE), 4)
+
+
 def asks_number(folded_query: str) -> bool:
     """Whether the answer to a question is likely to hold a number."""
     return _ASKS_NUMBER.search(folded_query) is not None
@@ -74,8 +84,9 @@ def rank(
     pairs = {(first, second) for first, second in itertools.pairwise(order) if first != second}
     scores = {}
     for passage, stems, context in passages:
-        matching = [(place, stem) for place, stem in enumerate(stems) if stem in by_stem]
-        places = [(place, number) for place, stem in matching for number in by_stem[stem]]
+        matching = map(by_stem.get, stems)
+        matched = itertools.compress(itertools.count(), matching)
+        places = [(place, number) for place in matched for number in by_stem[stems[place]]]
         scores[passage.id] = (
             _bm25(Counter(number for _, number in places), terms, len(stems))
             + _CONTEXT_SHARE * sum(term.weight for term in terms if term.stems & context)
@@ -83,9 +94,9 @@ def rank(
             + _WINDOW_SHARE * _best_window(places, terms, stems, number_wanted=number_wanted)
         )
     scores = _beside_added([passage for passage, _, _ in passages], scores)
-    all_weight = sum(term.weight for term in terms)
+    all_weight = total_weight(terms)
     ranked = [
-        Scored(number, score := scores[passage.id], round(1 - math.exp(-score / all_weight / _RELEVANCE_SCALE), 4))
+        Scored(number, score := scores[passage.id], relevance(score / all_weight))
         for number, (passage, _, _) in enumerate(passages)
     ]
     return sorted(ranked, key=lambda scored: (-scored.score, passages[scored.number][0].id))

@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING
 
-from ai_library_bot.errors import BadRequest, MissingInput
+from ai_library_bot.errors import BadRequest, MissingInput, Unavailable
 from ai_library_bot.index import catalogue, ranking
 from ai_library_bot.index.lexical import LEXICAL, Entry, LexicalIndex
 from ai_library_bot.index.manifest import Published
 from ai_library_bot.index.query import matches, understand
+from ai_library_bot.index.shards import VECTORS
 from ai_library_bot.text import fold
 from ai_library_bot.types import Book, Excerpt, Hit, Passage, SearchResult, passage_id
 
+if TYPE_CHECKING:
+    from ai_library_bot.index.hybrid import Meaning
+    from ai_library_bot.protocols import Vector
+
 _CANDIDATES = 60
 """Passages that are read and ranked for a query; with 50, 70 or 100 one or two questions of a set change."""
+
+_NEAREST = 30
+"""Passages nearest in meaning that join them; with 20, 60 or 100 hardly a question changes."""
 
 
 class SearchIndex:
@@ -31,13 +41,16 @@ class SearchIndex:
         query: str,
         limit: int,
         *,
+        vector: Vector | None = None,
         books: Sequence[str] = (),
         authors: Sequence[str] = (),
         languages: Sequence[str] = (),
     ) -> SearchResult:
         """The passages that match best, best first; of the books named only, if any are (see `choose`).
 
-        Raises BadRequest for a query without a word, MissingInput for a filter that no book meets.
+        With the query's `vector` they are found by meaning too, where the generation has vectors.
+        Raises BadRequest for a query without a word, MissingInput for a filter that no book meets, Unavailable for a
+        vector that is not as long as those of the generation.
         """
         if not any(character.isalnum() for character in query):
             raise BadRequest("empty_query")
@@ -46,16 +59,23 @@ class SearchIndex:
             chosen = [book.id for book in self.choose(books, authors, languages)]
         understood = understand(query, self._lexical)
         candidates = self._lexical.candidates(understood.terms, max(_CANDIDATES, limit), chosen)
+        meaning = self._meaning if vector is not None else None
+        if vector is not None and meaning is not None:
+            candidates += self._near(meaning, vector, max(_NEAREST, limit), chosen, candidates)
         ranked = ranking.rank(
             [(found.passage, *self._stems(found)) for found in candidates],
             understood.terms,
             understood.order,
             number_wanted=ranking.asks_number(fold(query)),
         )
+        if vector is not None and meaning is not None:
+            passages = [found.passage for found in candidates]
+            known = [(passage.id, self.books[passage.book_id].language) for passage in passages]
+            ranked = meaning.rank(vector, known, ranked, ranking.total_weight(understood.terms))
         return SearchResult(
             query=query,
             generation=self.published.number,
-            mode="lexical",
+            mode="hybrid" if meaning else "lexical",
             hits=tuple(
                 Hit(
                     rank=rank,
@@ -70,6 +90,21 @@ class SearchIndex:
             terms=understood.terms,
             corrections=understood.corrections,
         )
+
+    @property
+    def embedder(self) -> str | None:
+        """The fingerprint of what made the vectors; None if there are none."""
+        return self.published.embedder
+
+    def passage(self, wanted: str) -> Excerpt | None:
+        """The passage of exactly that id, with nothing around it."""
+        found = self._lexical.passage(wanted)
+        return Excerpt(self.books[found.book_id], (), found, ()) if found else None
+
+    def find_in_book(self, book_id: str, text: str, limit: int) -> list[Passage]:
+        """The passages of one book that share most with a text, best first."""
+        terms = understand(text, self._lexical).terms
+        return [entry.passage for entry in self._lexical.candidates(terms, limit, [book_id])]
 
     def choose(
         self, names: Sequence[str] = (), authors: Sequence[str] = (), languages: Sequence[str] = ()
@@ -122,6 +157,28 @@ class SearchIndex:
             if found is not None:
                 return found
         raise MissingInput("unknown_passage", passage=wanted)
+
+    @cached_property
+    def _meaning(self) -> Meaning | None:
+        """The vectors; None if there are none. Opened when the first query has one: faiss and numpy take 150 ms."""
+        from ai_library_bot.index.hybrid import Meaning
+
+        folder = self.published.folder / VECTORS
+        return Meaning(folder) if folder.exists() else None
+
+    def _near(
+        self, meaning: Meaning, vector: Vector, limit: int, chosen: Sequence[str] | None, known: Sequence[Entry]
+    ) -> list[Entry]:
+        """The passages that are nearest to the vector, without those that are known already."""
+        if len(vector) != meaning.dimensions:
+            raise Unavailable(
+                "vectors_other_length", model=self.embedder or "", got=len(vector), wanted=meaning.dimensions
+            )
+        ids = {found.passage.id for found in known}
+        near = [
+            self._lexical.entry(passage) for passage in meaning.nearest(vector, limit, chosen) if passage not in ids
+        ]
+        return [found for found in near if found]
 
     def _stems(self, found: Entry) -> tuple[list[str], frozenset[str]]:
         return self._lexical.stems(found.passage.text), frozenset(self._lexical.stems(found.context))

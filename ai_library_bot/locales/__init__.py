@@ -9,7 +9,11 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from ai_library_bot.types import Check, Notice
+
 LANGUAGES = ("en", "ru")
+
+_CENT = 0.01  # US dollars
 
 
 class Messages:
@@ -31,6 +35,29 @@ class Messages:
         if isinstance(found, dict):
             found = found[plural(self.language, int(str(values["count"])))]
         return str(found).format(**values)
+
+    def notice(self, notice: Notice) -> str:
+        """The sentence of a notice, with its reason."""
+        return self._told(f"notice.{notice.key}", notice)
+
+    def check(self, check: Check) -> str:
+        """The sentence of a check, with its reason."""
+        return self._told(f"doctor.{check.key}", check)
+
+    def _told(self, key: str, about: Notice | Check) -> str:
+        values: dict[str, object] = dict(about.details)
+        if about.because:
+            error, details = about.because
+            values["reason"] = self(f"error.{error}", **details)
+        if "count" in values:
+            values["number"] = self.number(float(about.details["count"]))
+        if "cost" in values:
+            values["cost"] = self.money(float(about.details["cost"]))
+        return self(key, **values)
+
+    def money(self, dollars: float) -> str:
+        """An amount of US dollars; one that is not worth a cent is only said to be so."""
+        return self("number.cents") if dollars < _CENT else self("number.dollars", number=self.number(dollars, 2))
 
     def number(self, value: float, digits: int = 0) -> str:
         """The number as this language writes it, rounded to `digits` decimals: 1,234.5 or 1 234,5."""

@@ -284,6 +284,26 @@ class TestWriting:
         assert (caught.value.key, caught.value.details["file"]) == ("file_damaged", str(damaged))
         assert numbers(two) == [2, 1]
 
+    def test_files_that_are_shared_and_untouched_are_not_read_again(self, two: Path) -> None:
+        for path in (two / "generations/000002").rglob("*.term"):
+            os.utime(path, ns=(0, 0))  # long before the manifest
+        recorded = Disk(two)
+        with recorded.running():
+            third = publish(two, SECOND | {"books.jsonl": b"three"})
+        recorded.close()
+        read = {paths[0].name for step, paths in recorded.steps if step == "digest"}
+        assert "a.term" not in read
+        assert "books.jsonl" in read
+        assert Generations(two).verify(third.number).damages == ()
+
+    def test_damage_that_leaves_no_trace_is_still_found_by_verify(self, two: Path) -> None:
+        damaged = two / "generations/000002/lexical/b.term"
+        flip(damaged, 0)
+        os.utime(damaged, ns=(0, 0))  # as when the disk itself forgets a bit
+        third = publish(two, SECOND | {"books.jsonl": b"three", "lexical/b.term": damaged.read_bytes()})
+        for number in (2, third.number):
+            assert Generations(two).verify(number).damages == (Damage("lexical/b.term", "content"),)
+
     def test_an_index_with_nothing_sound_in_it_is_built_anew(self, two: Path) -> None:
         for number in (1, 2):
             (two / f"generations/{number:06d}" / manifest.NAME).write_bytes(b"{}")

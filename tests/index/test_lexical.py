@@ -82,7 +82,7 @@ def test_whatever_was_replaced_and_removed_only_the_last_state_is_found(steps: l
         assert everything(index) == expected
         assert index.passages == len(expected)
         assert sorted(found(index, "слово", 100)) == [one.passage.id for one in expected]
-        assert index.frequency(index.stems("слово")) >= len(expected)
+        assert index.frequency(frozenset(index.stems("слово"))) >= len(expected)
 
 
 def test_an_index_that_is_open_does_not_change(folder: Path) -> None:
@@ -97,7 +97,7 @@ def test_the_files_of_an_index_are_never_written_into_but_for_those_that_are_pri
     before = {path.name: (path.stat().st_ino, path.read_bytes()) for path in folder.iterdir()}
     write(folder, [entry("b", 0, "лампа погасла")], remove=["a"])
     for name in before.keys() - set(PRIVATE_FILES):
-        if (folder / name).exists():
+        if (folder / name).exists() and not name.endswith(".lock"):
             assert ((folder / name).stat().st_ino, (folder / name).read_bytes()) == before[name]
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from ai_library_bot.errors import BadRequest, MissingInput
+from ai_library_bot.errors import BadRequest, MissingInput, Unavailable
 from ai_library_bot.index.search import SearchIndex
 from ai_library_bot.types import SearchResult
+from tests.fakes_embedder import FakeEmbedder, hashed_words
 from tests.shelves import Shelf
 
 WALK = "Он вышел из дома рано утром и шёл по дороге до самого вечера, пока не увидел огни."
@@ -176,7 +179,7 @@ class TestFilters:
         ],
     )
     def test_only_the_books_named_are_searched(
-        self, index: SearchIndex, filters: dict[str, list[str]], titles: set[str]
+        self, index: SearchIndex, filters: dict[str, Any], titles: set[str]
     ) -> None:
         everywhere = "the a bell storm orchard дорога люди дети"
         assert {
@@ -198,9 +201,7 @@ class TestFilters:
             {"languages": ["ru"], "authors": ["Holm"]},
         ],
     )
-    def test_a_filter_that_no_book_meets_is_missing_input(
-        self, index: SearchIndex, filters: dict[str, list[str]]
-    ) -> None:
+    def test_a_filter_that_no_book_meets_is_missing_input(self, index: SearchIndex, filters: dict[str, Any]) -> None:
         with pytest.raises(MissingInput) as caught:
             index.search("storm", 5, **filters)
         assert caught.value.key == "unknown_book"
@@ -331,3 +332,99 @@ class TestRemoved:
         shelf.ingest()
         assert before.search("storm", 5) == first
         assert len(shelf.open().search("storm", 5)) == 0
+
+
+@pytest.fixture(scope="module")
+def embedded(tmp_path_factory: pytest.TempPathFactory) -> SearchIndex:
+    shelf = Shelf(tmp_path_factory.mktemp("embedded"))
+    shelf.put("road.md", WALK, PEOPLE, title="Дорога к морю", language="ru")
+    shelf.put("ferry.md", FERRY, STORM, BELL, title="The Ferryman's Ledger", language="en")
+    shelf.put("slag.md", WUSTITE, LONG, title="Orchards and Slag", language="en")
+    shelf.ingest(embedder=FakeEmbedder())
+    return shelf.open()
+
+
+class TestMeaning:
+    def test_the_index_knows_what_made_its_vectors(self, embedded: SearchIndex, tmp_path: Path) -> None:
+        assert embedded.embedder is not None
+        assert embedded.embedder.startswith(FakeEmbedder().fingerprint)
+        without = Shelf(tmp_path)
+        without.put("road.md", WALK)
+        without.ingest()
+        assert without.open().embedder is None
+
+    def test_what_has_no_word_in_common_is_found_by_its_meaning(self, embedded: SearchIndex) -> None:
+        found = embedded.search("xylophone", 5, vector=hashed_words(f"The Ferryman's Ledger {FERRY}", 64))
+        assert (found.mode, texts(found)[0]) == ("hybrid", FERRY)
+        assert found[0].matches == ()
+
+    def test_words_still_count_and_are_marked(self, embedded: SearchIndex) -> None:
+        found = embedded.search("когда он идёт по дорогам", 5, vector=hashed_words("nothing of that kind", 64))
+        assert texts(found)[0] == WALK
+        assert [WALK[start:end] for start, end in found[0].matches] == ["шёл", "дороге"]
+
+    def test_typing_errors_are_mended_as_ever(self, embedded: SearchIndex) -> None:
+        found = embedded.search("the strom", 5, vector=hashed_words("the strom", 64))
+        assert found.corrections == (("strom", "storm"),)
+        assert STORM in texts(found)
+
+    def test_without_a_vector_words_alone_are_searched(self, embedded: SearchIndex) -> None:
+        found = embedded.search("xylophone", 5)
+        assert (found.mode, texts(found)) == ("lexical", [])
+
+    def test_without_vectors_words_alone_are_searched(self, tmp_path: Path) -> None:
+        shelf = Shelf(tmp_path)
+        shelf.put("ferry.md", FERRY)
+        shelf.ingest()
+        found = shelf.open().search("ferry", 5, vector=hashed_words("ferry", 64))
+        assert (found.mode, texts(found)) == ("lexical", [FERRY])
+        assert found.hits == shelf.open().search("ferry", 5).hits
+
+    def test_filters_hold_for_what_is_found_by_meaning(self, embedded: SearchIndex) -> None:
+        found = embedded.search("xylophone", 50, vector=hashed_words(FERRY, 64), books=["slag"])
+        assert {hit.book.path.name for hit in found} == {"slag.md"}
+
+    def test_hits_are_ranked_from_one_by_falling_score_and_relevance(self, embedded: SearchIndex) -> None:
+        found = embedded.search("the storm and the bell of the orchard", 50, vector=hashed_words("storm bell", 64))
+        assert [hit.rank for hit in found] == list(range(1, len(found) + 1))
+        assert [hit.score for hit in found] == sorted((hit.score for hit in found), reverse=True)
+        assert [hit.relevance for hit in found] == sorted((hit.relevance for hit in found), reverse=True)
+        assert len({hit.passage.id for hit in found}) == len(found)
+
+    @pytest.mark.parametrize("length", [1, 63, 65])
+    def test_a_vector_of_another_length_is_refused(self, embedded: SearchIndex, length: int) -> None:
+        with pytest.raises(Unavailable) as caught:
+            embedded.search("ferry", 5, vector=hashed_words("ferry", length))
+        assert caught.value.key == "vectors_other_length"
+        assert (caught.value.details["got"], caught.value.details["wanted"]) == (length, 64)
+        assert str(length) in str(caught.value)
+
+    def test_books_that_have_no_vectors_are_found_by_their_words(self, tmp_path: Path) -> None:
+        def no_orchards(texts: Sequence[str]) -> None:
+            if any("orchard" in text for text in texts):
+                raise Unavailable("service_down", service="test")
+
+        shelf = Shelf(tmp_path)
+        shelf.put("ferry.md", FERRY, STORM, BELL)
+        shelf.ingest(embedder=FakeEmbedder())
+        shelf.put("slag.md", WUSTITE, LONG)
+        shelf.ingest(embedder=FakeEmbedder(before=no_orchards))
+        found = shelf.open().search("wustite in the slag", 5, vector=hashed_words("wustite in the slag", 64))
+        assert (found.mode, texts(found)[0]) == ("hybrid", WUSTITE)
+        assert not {FERRY, STORM, BELL}.isdisjoint(texts(found))
+
+
+class TestOneBook:
+    def test_a_passage_is_had_by_its_whole_id_only(self, index: SearchIndex) -> None:
+        hit = index.search("ferry", 1)[0]
+        found = index.passage(hit.passage.id)
+        assert found is not None
+        assert (found.passage, found.book) == (hit.passage, hit.book)
+        assert index.passage(hit.passage.id[1:]) is None
+
+    def test_the_passages_of_a_book_that_share_most_with_a_text(self, index: SearchIndex) -> None:
+        (ledger,) = index.choose(["ledger"])
+        assert index.find_in_book(ledger.id, "the great bell broke in the storm", 2)[0].text == STORM
+        assert len(index.find_in_book(ledger.id, "the", 2)) == 2
+        (road,) = index.choose(["дорога"])
+        assert index.find_in_book(road.id, STORM.upper(), 5) == []

@@ -1,0 +1,1 @@
+"""Talking to OpenAI, or to any server that speaks its protocol."""
