@@ -147,7 +147,7 @@ class Library:
         limit = self._settings.answer_seconds
         query, rewriting = await follow_up.stand_alone(question, history, self._chat, seconds=limit * _REWRITING)
         self._account("rewrite", self._settings.openai_model, rewriting, time.monotonic() - began)
-        vector, notices, embedding = await self._meaning(index, query)
+        vector, notices, embedding = await self._meaning(index, query, seconds=limit - (time.monotonic() - began))
         filters = {"books": books, "authors": authors, "languages": languages}
         writer = self._writer(index, filters, meaning=vector is not None)
         wrote = time.monotonic()
@@ -301,9 +301,12 @@ class Library:
             self._ledger.record(kind, model, usage, seconds)
             metrics.requested(kind, model, usage, seconds)
 
-    async def _meaning(self, index: SearchIndex, question: str) -> tuple[Vector | None, tuple[Notice, ...], Usage]:
+    async def _meaning(
+        self, index: SearchIndex, question: str, *, seconds: float | None = None
+    ) -> tuple[Vector | None, tuple[Notice, ...], Usage]:
         """The question's vector, if the index can be searched by meaning; if not, why a person should know.
 
+        The embedder has a limit of a few seconds; `seconds` may make it shorter.
         Raises BadSetting if another model than the one in the settings made the index.
         """
         if self._embedder is None:
@@ -316,10 +319,15 @@ class Library:
         if index.embedder != (asked_for := fingerprint(self._embedder)):
             raise BadSetting("embedder_changed", made_with=index.embedder, asked_for=asked_for)
         try:
-            vector, usage = await self._embedder.embed_question(question)
+            async with asyncio.timeout(seconds):
+                vector, usage = await self._embedder.embed_question(question)
         except Unavailable as error:
-            return None, (Notice("search_by_words", because=(error.key, error.details)),), Usage()
-        return vector, (), usage
+            because = error.key, error.details
+        except TimeoutError:
+            because = "service_slow", {"service": self._embedder.fingerprint, "seconds": round(seconds or 0, 1)}
+        else:
+            return vector, (), usage
+        return None, (Notice("search_by_words", because=because),), Usage()
 
     async def _in_a_thread(self, work: Callable[[Callable[[], bool]], Result]) -> Result:
         """Waits for what a thread does; when cancelled, tells it to stop and waits for it to do so."""

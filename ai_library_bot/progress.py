@@ -59,7 +59,8 @@ class GrowingAnswer:
 
     def __call__(self, text: str) -> None:
         if self._live:
-            self._live.update(Text(visible(text)))
+            console = self._live.console
+            self._live.update(Text("\n").join(Text(visible(text)).wrap(console, console.width)))
 
     def __enter__(self) -> GrowingAnswer:
         if self._live:

@@ -27,18 +27,18 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What models were paid for: tokens, and money in US dollars where the price is known."""
+    """What models were paid for: tokens, and money in US dollars, which is None where the price of any is unknown."""
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cost: float | None = None
 
     def __add__(self, other: Usage) -> Usage:
-        costs = [cost for cost in (self.cost, other.cost) if cost is not None]
+        spent = [usage.cost for usage in (self, other) if usage != Usage()]
         return Usage(
             self.prompt_tokens + other.prompt_tokens,
             self.completion_tokens + other.completion_tokens,
-            sum(costs) if costs else None,
+            None if None in spent else sum(filter(None, spent)) if spent else None,
         )
 
 

@@ -87,7 +87,8 @@ class UsageLedger:
             rows = ledger.execute(
                 """
                 SELECT date(time, 'unixepoch', 'localtime') AS day, kind, model, count(*),
-                       sum(prompt_tokens), sum(completion_tokens), sum(cost), sum(seconds)
+                       sum(prompt_tokens), sum(completion_tokens),
+                       CASE WHEN count(cost) = count(*) THEN sum(cost) END, sum(seconds)
                 FROM requests WHERE time >= ?
                 GROUP BY day, kind, model ORDER BY day DESC, kind, model
                 """,
@@ -116,5 +117,5 @@ class UsageLedger:
 
 
 def total(spent: Iterable[Spent]) -> Usage:
-    """All of it together; its cost is that of the models whose price is known."""
+    """All of it together."""
     return sum((one.usage for one in spent), Usage())

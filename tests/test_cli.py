@@ -552,6 +552,6 @@ def test_a_conversation_goes_on_only_where_it_is_asked_to(shell: Shell) -> None:
 def test_an_answer_grows_on_a_terminal_only_and_goes_when_it_is_there(shell: Shell) -> None:
     question = "when did the keeper stop letters"
     assert shell("ask", question).err == ""
-    growing = shell("ask", question, columns=80).err
-    assert "He kept the paper dry in a biscuit tin all the same." in growing
+    growing = shell("ask", question, columns=40).err
+    assert "He kept the paper dry in a biscuit tin \nall the same." in growing
     assert MOVES.search(growing)

@@ -23,6 +23,7 @@ _TELLTALE = 7  # words in a row that a sentence and our instructions share by no
 
 _INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn"}  # categories of Unicode
 _BLANK = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
+_COLOUR = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")  # what a terminal takes for a command (ECMA-48, 5.4)
 _LINE_MARKUP = re.compile(r"^\s*(?:(?:#{1,6}|>+|[-*+•])\s+)+", re.MULTILINE)
 _PLACE = r"(?:(?:passages?|sources?|отрыв\w*|источник\w*)\s*)"
 
@@ -100,7 +101,7 @@ def plain_text(text: str) -> str | None:
 
 
 def _peeled(text: str) -> str:
-    text = _seen(html.unescape(text))
+    text = _seen(_COLOUR.sub("", html.unescape(text)))
     for markup, rest in _MARKUP:
         text = markup.sub(rest, text)
     return re.sub(r" (?=[.,;:!?…](?:\s|$))", "", " ".join(text.split()))  # a mark was taken from before the full stop
