@@ -88,12 +88,7 @@ def ingest(report: IngestReport, say: Messages) -> Json:
     return {
         "generation": report.generation,
         "parent": report.parent,
-        "added": [str(path) for path in report.added],
-        "updated": [str(path) for path in report.updated],
-        "unchanged": report.unchanged,
-        "removed": [str(path) for path in report.removed],
-        "failed": [{**_left_out(file, say), "retry": file.retry} for file in report.failed],
-        "skipped": [_left_out(file, say) for file in report.skipped],
+        **_files(report, say),
         "books": report.books,
         "passages": report.passages,
         "languages": report.languages,
@@ -108,12 +103,7 @@ def ingest(report: IngestReport, say: Messages) -> Json:
 def plan(found: IngestPlan, say: Messages) -> Json:
     return {
         "dry_run": True,
-        "added": [str(path) for path in found.added],
-        "updated": [str(path) for path in found.updated],
-        "unchanged": found.unchanged,
-        "removed": [str(path) for path in found.removed],
-        "failed": [{**_left_out(file, say), "retry": file.retry} for file in found.failed],
-        "skipped": [_left_out(file, say) for file in found.skipped],
+        **_files(found, say),
         "passages": found.passages,
         "embedder": found.embedder,
         "to_embed": found.to_embed,
@@ -233,6 +223,18 @@ def _book(book: Book) -> Json:
         "authors": list(book.authors),
         "language": book.language,
         "path": str(book.path),
+    }
+
+
+def _files(found: IngestReport | IngestPlan, say: Messages) -> Json:
+    """What happens to the files on the shelf."""
+    return {
+        "added": [str(path) for path in found.added],
+        "updated": [str(path) for path in found.updated],
+        "unchanged": found.unchanged,
+        "removed": [str(path) for path in found.removed],
+        "failed": [{**_left_out(file, say), "retry": file.retry} for file in found.failed],
+        "skipped": [_left_out(file, say) for file in found.skipped],
     }
 
 

@@ -185,17 +185,7 @@ class Library:
         """
         from ai_library_bot import ingest
 
-        self._on_progress = on_progress or (lambda _: None)
-        return await self._in_a_thread(
-            lambda stop_wanted: ingest.ingest(
-                self._generations,
-                tuple(paths) or (self._settings.books_path,),
-                self._rules(),
-                on_progress or (lambda _: None),
-                stop_wanted,
-                self._embedder,
-            )
-        )
+        return await self._with_books(ingest.ingest, paths, on_progress)
 
     async def plan(
         self, paths: Sequence[Path] = (), *, on_progress: Callable[[Progress], None] | None = None
@@ -203,16 +193,7 @@ class Library:
         """What `ingest` would do with the same arguments, and what that would cost. Nothing is written or paid."""
         from ai_library_bot import ingest
 
-        return await self._in_a_thread(
-            lambda stop_wanted: ingest.plan(
-                self._generations,
-                tuple(paths) or (self._settings.books_path,),
-                self._rules(),
-                on_progress or (lambda _: None),
-                stop_wanted,
-                self._embedder,
-            )
-        )
+        return await self._with_books(ingest.plan, paths, on_progress)
 
     async def remove(self, books: Sequence[str]) -> IngestReport:
         """Takes the named books out of the index; their files stay where they are."""
@@ -329,10 +310,18 @@ class Library:
             return vector, (), usage
         return None, (Notice("search_by_words", because=because),), Usage()
 
-    async def _in_a_thread(self, work: Callable[[Callable[[], bool]], Result]) -> Result:
-        """Waits for what a thread does; when cancelled, tells it to stop and waits for it to do so."""
+    async def _with_books(
+        self, work: Callable[..., Result], paths: Sequence[Path], on_progress: Callable[[Progress], None] | None
+    ) -> Result:
+        """Does work on books in a thread. When cancelled, tells it to stop and waits for it to do so."""
+        self._on_progress = on_progress or (lambda _: None)
+        folders = tuple(paths) or (self._settings.books_path,)
         stop = threading.Event()
-        task = asyncio.create_task(asyncio.to_thread(work, stop.is_set))
+        task = asyncio.create_task(
+            asyncio.to_thread(
+                work, self._generations, folders, self._rules(), self._on_progress, stop.is_set, self._embedder
+            )
+        )
         try:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
