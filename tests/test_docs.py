@@ -232,7 +232,8 @@ def test_the_readme_has_every_exit_code(readme: str) -> None:
 
 @pytest.mark.parametrize(("language", "guide"), GUIDES.items())
 def test_the_messages_that_the_guide_explains_are_those_of_the_program(language: str, guide: str) -> None:
-    said = [sentence for sentence in SENTENCES[language].values() if isinstance(sentence, str)]
+    sentences = SENTENCES[language].values()
+    said = [form for one in sentences for form in (one.values() if isinstance(one, dict) else [one])]
     _, table = read(guide).split("\n## 6. ")
     messages = re.findall(r"^\| (.+?) \| ", table.split("\n## ")[0], re.MULTILINE)[1:]
     assert len(messages) > 10
