@@ -202,6 +202,10 @@ _COMMON = {
 GUESSABLE_LANGUAGES = frozenset(["ru", "uk", *_COMMON])
 
 
+CYRILLIC_LANGUAGES = frozenset({"be", "bg", "kk", "mk", "ru", "sr", "uk"})
+"""Languages whose words can't stand in a text in Latin letters."""
+
+
 def guess_language(text: str) -> str:
     """The language of a text as an ISO 639-1 code, or "" when it can't be told; meant for a page or more."""
     sample = text[:20_000].lower()

@@ -13,7 +13,7 @@ from ai_library_bot.index.lexical import LEXICAL, Entry, LexicalIndex
 from ai_library_bot.index.manifest import Published
 from ai_library_bot.index.query import matches, understand
 from ai_library_bot.index.shards import VECTORS
-from ai_library_bot.text import fold
+from ai_library_bot.text import fold, guess_language
 from ai_library_bot.types import Book, Excerpt, Hit, Passage, SearchResult, passage_id
 
 if TYPE_CHECKING:
@@ -71,7 +71,8 @@ class SearchIndex:
         if vector is not None and meaning is not None:
             passages = [found.passage for found in candidates]
             known = [(passage.id, self.books[passage.book_id].language) for passage in passages]
-            ranked = meaning.rank(vector, known, ranked, ranking.total_weight(understood.terms))
+            weight = ranking.total_weight(understood.terms)
+            ranked = meaning.rank(vector, known, ranked, weight, asked_in=guess_language(query))
         return SearchResult(
             query=query,
             generation=self.published.number,

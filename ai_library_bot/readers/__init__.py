@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ai_library_bot.errors import UnreadableBook
 from ai_library_bot.readers import decode, filename, front_matter, headings
-from ai_library_bot.text import GUESSABLE_LANGUAGES, fold, guess_language, one_line
+from ai_library_bot.text import CYRILLIC_LANGUAGES, GUESSABLE_LANGUAGES, fold, guess_language, one_line
 from ai_library_bot.types import BookText, Section
 
 _READERS = {
@@ -70,7 +70,6 @@ _CONTROL = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 _MAX_CONTROL_SHARE = 0.02
 
 _TWO_LETTERS = {"rus": "ru", "ukr": "uk", "eng": "en", "deu": "de", "ger": "de", "fra": "fr", "fre": "fr", "spa": "es"}
-_CYRILLIC_LANGUAGES = frozenset(["ru", "uk"])
 
 
 def suffix_of(path: Path) -> str:
@@ -168,7 +167,7 @@ def _language(declared: str, sections: tuple[Section, ...]) -> str:
     code = re.split("[-_]", declared.strip().lower())[0]
     code = _TWO_LETTERS.get(code, code)
     guess = guess_language(max((section.text for section in sections), key=len))
-    other_script = (code in _CYRILLIC_LANGUAGES) != (guess in _CYRILLIC_LANGUAGES)
+    other_script = (code in CYRILLIC_LANGUAGES) != (guess in CYRILLIC_LANGUAGES)
     if guess and (not code or (code in GUESSABLE_LANGUAGES and other_script)):
         return guess
     return code

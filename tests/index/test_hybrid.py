@@ -143,6 +143,21 @@ class TestOrder:
         index, story = english
         assert index.rank(story[7], passages(20), by_words([5.0] * 20), 10)[0].number == 7
 
+    def test_where_the_words_of_a_question_cannot_stand_likeness_alone_makes_relevant(
+        self, english: tuple[Meaning, Matrix]
+    ) -> None:
+        index, story = english
+        by_language = {
+            asked_in: index.rank(story[7], passages(200), by_words([0.0] * 200), 10, asked_in=asked_in)
+            for asked_in in ("", "en", "ru")
+        }
+        orders = {tuple(one.number for one in found) for found in by_language.values()}
+        assert len(orders) == 1
+        assert by_language["en"] == by_language[""]
+        assert by_language["en"][0].relevance < by_language["ru"][0].relevance
+        assert by_language["ru"][0].number == 7
+        assert by_language["ru"][0].relevance >= 0.7 > by_language["ru"][-1].relevance
+
     def test_a_passage_that_neither_has_found_is_no_hit(self, english: tuple[Meaning, Matrix]) -> None:
         index, story = english
         unlike = int((story @ story[0]).argmin())

@@ -388,7 +388,8 @@ class TestMeaning:
         found = embedded.search("the storm and the bell of the orchard", 50, vector=hashed_words("storm bell", 64))
         assert [hit.rank for hit in found] == list(range(1, len(found) + 1))
         assert [hit.score for hit in found] == sorted((hit.score for hit in found), reverse=True)
-        assert [hit.relevance for hit in found] == sorted((hit.relevance for hit in found), reverse=True)
+        english = [hit.relevance for hit in found if hit.book.language == "en"]
+        assert english == sorted(english, reverse=True)
         assert len({hit.passage.id for hit in found}) == len(found)
 
     @pytest.mark.parametrize("length", [1, 63, 65])
