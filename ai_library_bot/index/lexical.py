@@ -43,6 +43,7 @@ _SIMILAR_SAMPLE = 10  # passages read for words like a misspelt one
 _MOST_REMOVED = 0.3  # of all passages; with more of them removed the index is made anew
 _BOOSTS = {"text": 1.0, "context": 0.4}  # of a match in the passage, and in title, author or chapter, for candidates
 _RARE = 50  # a term in less than this part of the passages is worth a search of its own
+_FEW = 10  # in less than this part of the passages it takes less time to look at each than to pass over most
 _OTHER_FORMS = 0.1  # what the weaker forms of a word add to its strongest one
 
 
@@ -251,15 +252,30 @@ class LexicalIndex:
             return self._searcher.search(matching, limit, count=False).hits
 
         rare = [term for term in terms if self.frequency(term.stems) * _RARE < self.passages]
-        others = [term for term in terms if term not in rare]
-        if rare and others:  # mostly the others alone lift no passage so high (MaxScore: Turtle & Flood, 1995)
+        raising: list[Term] = []
+        if rare and len(rare) < len(terms):
             found = best(self._any(rare))
-            if len(found) == limit and found[-1][0] > sum(map(self._highest_score, others)):
-                matching = self._any(rare)
-                for part in self._parts(others):
-                    matching = query.boolean_query([(must, matching), (tantivy.Occur.Should, part)])
-                return [self._entry(address) for _, address in best(matching)]
-        return [self._entry(address) for _, address in best(self._any(terms))]
+            if len(found) == limit:
+                raising = self._raising(terms, found[-1][0])
+        matching = self._any(term for term in terms if term not in raising)
+        for part in self._parts(raising):
+            matching = query.boolean_query([(must, matching), (tantivy.Occur.Should, part)])
+        return [self._entry(address) for _, address in best(matching)]
+
+    def _raising(self, terms: Sequence[Term], score: float) -> list[Term]:
+        """The terms that need not be looked for: by themselves they lift no passage to that score.
+
+        So they only add to what the others find (MaxScore: Turtle & Flood, 1995). None if these find too much.
+        """
+        raising: list[Term] = []
+        highest = 0.0
+        for term in sorted(terms, key=self._highest_score):
+            highest += self._highest_score(term)
+            if highest >= score:
+                break
+            raising.append(term)
+        found = sum(self.frequency(term.stems) for term in terms if term not in raising)
+        return raising if found * _FEW < self.passages else []
 
     def _any(self, terms: Iterable[Term]) -> tantivy.Query:
         return tantivy.Query.boolean_query([(tantivy.Occur.Should, part) for part in self._parts(terms)])
@@ -272,9 +288,10 @@ class LexicalIndex:
     def _highest_score(self, term: Term) -> float:
         """More than the term adds to the score of any passage: tantivy's BM25 saturates at 2.2 times the IDF."""
         return 2.2 * sum(
-            boost * term.weight * math.log(1 + (self._documents + 0.5) / (self._searcher.doc_freq(field, stem) + 0.5))
+            boost * term.weight * math.log(1 + (self._documents + 0.5) / (frequency + 0.5))
             for field, boost in _BOOSTS.items()
             for stem in term.stems
+            if (frequency := self._searcher.doc_freq(field, stem))
         )
 
     def passage(self, passage_id: str) -> Passage | None:

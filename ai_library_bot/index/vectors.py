@@ -13,6 +13,8 @@ next to nothing; only sketches are loaded.
 
 from __future__ import annotations
 
+import threading
+import weakref
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +29,8 @@ from ai_library_bot.index.shards import Rows, Shard
 from ai_library_bot.types import passage_id
 
 if TYPE_CHECKING:
+    import io
+
     from numpy.typing import NDArray
 
     from ai_library_bot.protocols import Matrix, Vector
@@ -41,8 +45,9 @@ _BLOCK = 8192  # vectors in full precision at a time
 _EXACT_ROWS = 200_000
 """Up to so many vectors are compared one by one: 8 ms with 384 dimensions."""
 
-_CANDIDATES = 400  # that sketches name; with half of them recall@10 among a million is 0.996
+_CANDIDATES = 300  # that sketches name; with 200 of them a hundredth of the thirty nearest among a million is missed
 _CANDIDATES_PER_HIT = 4
+_SHARE = 2  # times what a shard would have of the candidates if all had the same: the more are asked for, the slower
 _WIDEST = 16  # asking a sketch for more than this part of its rows costs more than comparing them
 
 
@@ -187,6 +192,11 @@ def _stored(vectors: Any) -> NDArray[numpy.uint8]:
     return faiss.rev_swig_ptr(vectors.codes.data(), vectors.ntotal * size).reshape(-1, size)
 
 
+def _read(file: io.FileIO, start: int, size: int) -> bytes:
+    file.seek(start)
+    return file.read(size)
+
+
 class VectorIndex:
     """Reads the vectors in `folder`; any number of these may be open, and any number of threads may ask one.
 
@@ -213,17 +223,24 @@ class VectorIndex:
         wanted = sum(shard.count(books) for shard, books in zip(self._shards, chosen, strict=True))
         by_sketch = wanted > self._exact_rows
         depth = max(_CANDIDATES, _CANDIDATES_PER_HIT * limit) if by_sketch else limit
-        looked = [
-            shard.near(vector, depth, books, by_sketch=by_sketch)
-            for shard, books in zip(self._shards, chosen, strict=True)
+        asked = list(zip(self._shards, chosen, strict=True))
+        few = min(depth, max(limit, _SHARE * depth // max(1, len(asked)))) if by_sketch else depth
+        looked = [shard.near(vector, few, books, by_sketch=by_sketch) for shard, books in asked]
+        for place, among_best in enumerate(_best([likeness for _, likeness in looked], depth)):
+            if few <= len(among_best) < depth:  # all that the shard gave: it may have more
+                shard, books = asked[place]
+                looked[place] = shard.near(vector, depth, books, by_sketch=by_sketch)
+        worth = _best([likeness for _, likeness in looked], depth)
+        rows = [rows[places] for (rows, _), places in zip(looked, worth, strict=True)]
+        cosines = [shard.cosines(vector, of_shard) for shard, of_shard in zip(self._shards, rows, strict=True)]
+        found = [
+            named
+            for shard, of_shard, likeness, places in zip(
+                self._shards, rows, cosines, _best(cosines, limit), strict=True
+            )
+            for named in zip(shard.passages(of_shard[places]), likeness[places].tolist(), strict=True)
         ]
-        best = _best([likeness for _, likeness in looked], depth)
-        cosines = [
-            (passage, cosine)
-            for shard, (rows, _), places in zip(self._shards, looked, best, strict=True)
-            for passage, cosine in zip(shard.passages(rows[places]), shard.cosines(vector, rows[places]), strict=True)
-        ]
-        return sorted(cosines, key=lambda found: (-found[1], found[0]))[:limit]
+        return sorted(found, key=lambda named: (-named[1], named[0]))[:limit]
 
     def cosines(self, vector: Vector, passage_ids: Sequence[str]) -> list[float | None]:
         """The cosine of each passage's vector with `vector`; None for a passage that has none."""
@@ -235,7 +252,7 @@ class VectorIndex:
         known: dict[str, float] = {}
         for shard, of_shard in rows.items():
             cosines = shard.cosines(vector, numpy.fromiter(of_shard.values(), numpy.int64))
-            known.update(zip(of_shard, cosines, strict=True))
+            known.update(zip(of_shard, cosines.tolist(), strict=True))
         return [known.get(passage) for passage in passage_ids]
 
     def vectors(self, passages: Sequence[tuple[str, int]]) -> Matrix:
@@ -267,6 +284,10 @@ class _OpenShard:
         vectors, sketch = (folder / name for name in _names(shard.name))
         self.books = shard.books
         self._vectors = _opened(vectors)
+        self._file = vectors.open("rb", buffering=0)
+        weakref.finalize(self, self._file.close)
+        self._codes = vectors.stat().st_size - shard.rows * self._vectors.code_size  # they end the file
+        self._reading = threading.Lock()
         self._sketch = _opened(sketch) if sketched and sketch.exists() else None
         self._starts = numpy.array([book.start for book in shard.books])
         self._lengths = numpy.array([book.length for book in shard.books])
@@ -307,17 +328,23 @@ class _OpenShard:
         """The ids of the passages whose vectors stand in these rows."""
         places = numpy.searchsorted(self._starts, rows, "right") - 1
         numbers = rows - self._starts[places]
-        return [passage_id(self.books[place].book_id, number) for place, number in zip(places, numbers, strict=True)]
+        named = zip(places.tolist(), numbers.tolist(), strict=True)
+        return [passage_id(self.books[place].book_id, number) for place, number in named]
 
-    def cosines(self, vector: Vector, rows: NDArray[numpy.int64]) -> list[float]:
+    def cosines(self, vector: Vector, rows: NDArray[numpy.int64]) -> NDArray[numpy.float32]:
         """The cosines of the vectors in these rows."""
-        found: list[float] = (self.vectors(rows) @ vector).tolist()
+        found: NDArray[numpy.float32] = self.vectors(rows) @ vector
         return found
 
     def vectors(self, rows: NDArray[numpy.int64]) -> Matrix:
-        """The vectors in these rows, `(n, d)`."""
-        found: Matrix = self._vectors.reconstruct_batch(rows)
-        return found
+        """The vectors in these rows, `(n, d)`.
+
+        They are read from the file: of its map each would bring up to two megabytes of its surroundings into memory.
+        """
+        size = self._vectors.code_size
+        with self._reading:
+            codes = b"".join(_read(self._file, self._codes + row * size, size) for row in rows.tolist())
+        return numpy.frombuffer(codes, "<f2").reshape(len(rows), self._vectors.d).astype(numpy.float32)
 
     def _among(self, rows: NDArray[numpy.int64], chosen: NDArray[numpy.bool_]) -> NDArray[numpy.bool_]:
         """Which of the rows belong to the chosen books; a row of a removed book belongs to none."""

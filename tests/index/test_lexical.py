@@ -140,6 +140,24 @@ def test_the_same_passages_make_the_same_index(tmp_path: Path) -> None:
     assert list(one.entries()) == list(other.entries())
 
 
+@settings(max_examples=15, deadline=None)
+@given(
+    rare=st.sets(st.integers(0, 299), min_size=3, max_size=5),
+    scarce=st.sets(st.integers(0, 299), min_size=6, max_size=40),
+    weights=st.tuples(*[st.sampled_from([0.003, 0.03, 0.3])] * 3),
+)
+def test_the_first_candidates_are_those_of_a_search_for_all(
+    rare: set[int], scarce: set[int], weights: tuple[float, ...]
+) -> None:
+    words = {"keeper": rare, "storm": scarce, "lamp": set(range(0, 300, 3)), "sea": set(range(0, 300, 2))}
+    texts = [" ".join(["filling", *(word for word, there in words.items() if n in there)]) for n in range(300)]
+    with TemporaryDirectory() as folder:
+        index = write(Path(folder, "lexical"), [entry("b", number, text) for number, text in enumerate(texts)])
+        terms = [Term(word, frozenset([word]), weight) for word, weight in zip(words, (1, *weights), strict=True)]
+        texts_found = [one.passage.text for one in index.candidates(terms, 300)]
+        assert [one.passage.text for one in index.candidates(terms, 3)] == texts_found[:3]
+
+
 class TestCandidates:
     @pytest.fixture
     def index(self, folder: Path) -> LexicalIndex:
