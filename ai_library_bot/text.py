@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -106,6 +106,17 @@ def words(text: str) -> Iterator[Word]:
     """The words of the text (runs of letters and digits), each with its folded form."""
     for match in _WORD.finditer(text):
         yield Word(match.start(), match.end(), _fold_word(match.group()))
+
+
+def spans_of_words(text: str, wanted: Callable[[str], bool]) -> Iterator[Span]:
+    """The spans of the words of the text whose folded form is wanted; `wanted` is asked once for each spelling."""
+    known: dict[str, bool] = {}
+    for match in _WORD.finditer(text):
+        word = match.group()
+        if word not in known:
+            known[word] = wanted(_fold_word(word))
+        if known[word]:
+            yield match.span()
 
 
 def blocks(text: str) -> Iterator[Span]:

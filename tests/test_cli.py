@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, cast
+from unittest.mock import Mock
 
 import pytest
 from rich.cells import cell_len
@@ -286,6 +287,8 @@ def test_control_c_while_the_program_loads_shows_no_traceback(monkeypatch: pytes
         raise KeyboardInterrupt
 
     monkeypatch.setattr("ai_library_bot.cli.main", interrupted)
+    monkeypatch.setattr(ai_library_bot.__main__, "gc", Mock())  # this process has more to do
+    monkeypatch.setattr(ai_library_bot.__main__, "_QUICKER", {})
     assert ai_library_bot.__main__.main() == 130
 
 

@@ -120,12 +120,11 @@ class Meaning:
         found: list[Likeness | None] = [None] * len(passages)
         for language, places in by_language.items():
             mean, sight = self._languages[language]
-            ids = [passages[place][0] for place in places]
+            known, vectors = self._vectors.known([passages[place][0] for place in places])
             to_mean, mean_squared = float(vector @ mean), float(mean @ mean)
-            cosines = zip(self._vectors.cosines(vector, ids), self._vectors.cosines(mean, ids), strict=True)
-            for place, (cosine, from_mean) in zip(places, cosines, strict=True):
-                if cosine is not None and from_mean is not None:
-                    found[place] = Likeness(_centred(cosine, to_mean, from_mean, mean_squared), sight)
+            cosines = zip(known, (vectors @ vector).tolist(), (vectors @ mean).tolist(), strict=True)
+            for place, cosine, from_mean in cosines:
+                found[places[place]] = Likeness(_centred(cosine, to_mean, from_mean, mean_squared), sight)
         return found
 
 

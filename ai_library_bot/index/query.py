@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from ai_library_bot.index.morphology import forms
-from ai_library_bot.text import words
+from ai_library_bot.text import spans_of_words, words
 from ai_library_bot.types import Term
 
 if TYPE_CHECKING:
@@ -88,6 +88,4 @@ def matches(text: str, terms: tuple[Term, ...], stem: Callable[[str], str]) -> I
     """The spans of the words of `text` that the query asks for, its common words left out."""
     wanted = {stem for term in terms if term.word not in _COMMON for stem in term.stems}
     wanted = wanted or {stem for term in terms for stem in term.stems}
-    for word in words(text):
-        if stem(word.folded) in wanted:
-            yield word.start, word.end
+    return spans_of_words(text, lambda word: stem(word) in wanted)

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 _CANDIDATES = 60
 """Passages that are read and ranked for a query; with 50, 70 or 100 one or two questions of a set change."""
 
-_NEAREST = 30
-"""Passages nearest in meaning that join them; with 20, 60 or 100 hardly a question changes."""
+_NEAREST = 20
+"""Passages nearest in meaning that join them; with 30, 60 or 100 hardly a question changes."""
 
 
 class SearchIndex:

@@ -244,16 +244,21 @@ class VectorIndex:
 
     def cosines(self, vector: Vector, passage_ids: Sequence[str]) -> list[float | None]:
         """The cosine of each passage's vector with `vector`; None for a passage that has none."""
-        rows: dict[_OpenShard, dict[str, int]] = {}
-        for passage in passage_ids:
+        places, vectors = self.known(passage_ids)
+        cosines: list[float | None] = [None] * len(passage_ids)
+        for place, cosine in zip(places, (vectors @ vector).tolist(), strict=True):
+            cosines[place] = cosine
+        return cosines
+
+    def known(self, passage_ids: Sequence[str]) -> tuple[list[int], Matrix]:
+        """The vectors of those of the passages that have one, and the places of these in `passage_ids`."""
+        places, found = [], []
+        for place, passage in enumerate(passage_ids):
             book_id, _, number = passage.rpartition(":")
-            if (place := self._places.get(book_id)) and int(number) < place[1].length:
-                rows.setdefault(place[0], {})[passage] = place[1].start + int(number)
-        known: dict[str, float] = {}
-        for shard, of_shard in rows.items():
-            cosines = shard.cosines(vector, numpy.fromiter(of_shard.values(), numpy.int64))
-            known.update(zip(of_shard, cosines.tolist(), strict=True))
-        return [known.get(passage) for passage in passage_ids]
+            if book_id in self._places and int(number) < self._places[book_id][1].length:
+                places.append(place)
+                found.append((book_id, int(number)))
+        return places, self.vectors(found)
 
     def vectors(self, passages: Sequence[tuple[str, int]]) -> Matrix:
         """The vectors of passages, each given by its book's id and its number there. Raises KeyError."""
