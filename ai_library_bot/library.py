@@ -301,7 +301,9 @@ class Library:
             raise BadSetting("embedder_changed", made_with=index.embedder, asked_for=asked_for)
         try:
             async with asyncio.timeout(seconds):
-                vector, usage = await self._embedder.embed_question(question)
+                (vector, usage), _ = await asyncio.gather(
+                    self._embedder.embed_question(question), asyncio.to_thread(index.open_vectors)
+                )
         except Unavailable as error:
             because = error.key, error.details
         except TimeoutError:

@@ -92,6 +92,10 @@ class SearchIndex:
             corrections=understood.corrections,
         )
 
+    def open_vectors(self) -> None:
+        """Does what the first search by meaning would have to wait for, such as loading faiss."""
+        _ = self._meaning
+
     @property
     def embedder(self) -> str | None:
         """The fingerprint of what made the vectors; None if there are none."""
