@@ -8,7 +8,7 @@ differ in the range of their cosines, because all their vectors share a directio
 only guesses moves next to nothing.
 
 The words of a question in Russian stand in no English book. There they prove nothing, and what is relevant is told by
-the likeness alone.
+the likeness alone, as far as the model can read both.
 
 A low likeness speaks against a passage only if the model can read its language. That is tried on the books themselves:
 a model that can read finds the next passage of a book more like a passage than the one after the next but one.
@@ -101,12 +101,15 @@ class Meaning:
         """
         found = []
         likenesses = self.likenesses(vector, passages)
+        reads_question = self._languages[asked_in].sight if asked_in in self._languages else 1.0
         for words in by_words:
             passage, language = passages[words.number]
             likeness = likenesses[words.number]
             by_word, by_meaning = words.score / weight, support(likeness)
             if by_word + by_meaning > 0:
-                heard = max(by_word, _UNHEARD) if likeness and _other_script(asked_in, language) else by_word
+                heard = by_word
+                if likeness and _other_script(asked_in, language):
+                    heard = max(heard, _UNHEARD * min(likeness.sight, reads_question))
                 scored = Scored(words.number, by_word + by_meaning, relevance(heard + by_meaning - DOUBT))
                 found.append((-scored.score, -(likeness.cosine if likeness else 0.0), passage, scored))
         return [scored for *_, scored in sorted(found)]

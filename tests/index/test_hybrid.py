@@ -158,6 +158,16 @@ class TestOrder:
         assert by_language["ru"][0].number == 7
         assert by_language["ru"][0].relevance >= 0.7 > by_language["ru"][-1].relevance
 
+    def test_a_model_that_cannot_read_question_or_book_makes_nothing_relevant_by_itself(self, tmp_path: Path) -> None:
+        read, unread = told(300), guessed(300)
+        index = meaning(tmp_path, ("en", read), ("ru", unread))
+        for asked_in, book, language, question in (("en", "b1", "ru", read[7]), ("ru", "b0", "en", unread[7])):
+            for_words_alone, found = (
+                index.rank(question, passages(200, book, language), by_words([0.0] * 200), 10, asked_in=known)
+                for known in ("", asked_in)
+            )
+            assert found == for_words_alone
+
     def test_a_passage_that_neither_has_found_is_no_hit(self, english: tuple[Meaning, Matrix]) -> None:
         index, story = english
         unlike = int((story @ story[0]).argmin())
