@@ -6,8 +6,9 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import TYPE_CHECKING
 
-from ai_library_bot.protocols import Embedded, Embedder
-from ai_library_bot.types import Usage
+from ai_library_bot.errors import Unavailable
+from ai_library_bot.protocols import AnswerWriter, Embedded, Embedder, Reranker
+from ai_library_bot.types import Draft, Fault, SearchResult, Usage
 from ai_library_bot.usage import Kind
 
 if TYPE_CHECKING:
@@ -45,3 +46,42 @@ class AccountedEmbedder:
 
     def estimate(self, texts: Sequence[str]) -> Usage:
         return self._embedder.estimate(texts)
+
+
+class AccountedWriter:
+    """Does as `writer` does, and has what it used written down, also where nothing came of it."""
+
+    def __init__(self, writer: AnswerWriter, account: Account) -> None:
+        self._writer = writer
+        self._account = account
+
+    @property
+    def name(self) -> str:
+        return self._writer.name
+
+    async def write(
+        self, found: SearchResult, check: Callable[[Draft], Sequence[Fault]], on_draft: Callable[[Draft], None]
+    ) -> Draft:
+        began = time.monotonic()
+        try:
+            draft = await self._writer.write(found, check, on_draft)
+        except Unavailable as error:
+            self._account("answer", self.name, getattr(error, "usage", Usage()), time.monotonic() - began)
+            raise
+        self._account("answer", self.name, draft.usage, time.monotonic() - began)
+        return draft
+
+
+class AccountedReranker:
+    """Does as `reranker` with that `model` does, and has each request written down."""
+
+    def __init__(self, reranker: Reranker, model: str, account: Account) -> None:
+        self._reranker = reranker
+        self._model = model
+        self._account = account
+
+    async def rerank(self, question: str, texts: Sequence[str]) -> tuple[list[int], Usage]:
+        began = time.monotonic()
+        order, usage = await self._reranker.rerank(question, texts)
+        self._account("rerank", self._model, usage, time.monotonic() - began)
+        return order, usage

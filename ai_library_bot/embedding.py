@@ -145,7 +145,7 @@ class _Run:
         try:
             while not (await asyncio.wait({work}, timeout=_LOOK_UP))[0]:
                 while_waiting()
-        except BaseException:
+        except BaseException:  # Ctrl-C too: what is under way is paid for, so it is waited for, then this goes on
             self._go_on = False
             await asyncio.wait({work}, timeout=_LAST_ARRIVALS)
             raise

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from ai_library_bot import adapters, metrics
-from ai_library_bot.accounts import AccountedEmbedder
+from ai_library_bot.accounts import AccountedEmbedder, AccountedReranker, AccountedWriter
 from ai_library_bot.errors import BadSetting, Unavailable
 from ai_library_bot.index.generations import Generations
 from ai_library_bot.types import (
@@ -150,7 +150,6 @@ class Library:
         vector, notices, embedding = await self._meaning(index, query, seconds=limit - (time.monotonic() - began))
         filters = {"books": books, "authors": authors, "languages": languages}
         writer = self._writer(index, filters, meaning=vector is not None)
-        wrote = time.monotonic()
         answer = await ask.answer(
             index,
             question,
@@ -160,21 +159,21 @@ class Library:
             reranker=self._reranker,
             strict=strict,
             min_relevance=self._settings.min_relevance,
-            seconds=max(0.0, limit - (wrote - began)),
+            seconds=max(0.0, limit - (time.monotonic() - began)),
             on_growth=on_growth,
             **filters,
         )
-        self._account("answer", answer.writer, answer.usage, time.monotonic() - wrote)
-        notices = (*notices, *answer.notices)
         if self._cache and self._cache.trouble:
             notices = (*notices, Notice("cache_unavailable", because=self._cache.trouble))
-        for notice in notices:
+        for notice in answer.notices:
             if notice.because:
                 metrics.failed(notice.because[0])
         seconds = round(time.monotonic() - began, 3)
         quoted = writer is not None and answer.writer != writer.name
         metrics.answered("quoted" if quoted else "found" if answer.found else "not_found", seconds)
-        return replace(answer, notices=notices, usage=rewriting + embedding + answer.usage, seconds=seconds)
+        return replace(
+            answer, notices=(*notices, *answer.notices), usage=rewriting + embedding + answer.usage, seconds=seconds
+        )
 
     async def ingest(
         self, paths: Sequence[Path] = (), *, on_progress: Callable[[Progress], None] | None = None
@@ -253,7 +252,9 @@ class Library:
 
     @cached_property
     def _reranker(self) -> Reranker | None:
-        return adapters.reranker(self._settings, self._chat)
+        reranker = adapters.reranker(self._settings, self._chat)
+        model = self._settings.rerank_model or str(self._settings.rerank_url)
+        return AccountedReranker(reranker, model, self._account) if reranker else None
 
     def _writer(
         self, index: SearchIndex, filters: Mapping[str, Sequence[str]], *, meaning: bool
@@ -264,7 +265,7 @@ class Library:
         from ai_library_bot.answers.model import ModelWriter
         from ai_library_bot.answers.remembering import RememberingWriter
 
-        writer = ModelWriter(self._chat, seconds=self._settings.answer_seconds)
+        writer = AccountedWriter(ModelWriter(self._chat, seconds=self._settings.answer_seconds), self._account)
         if self._cache is None:
             return writer
         found_with = index.embedder if meaning else "words"
@@ -274,6 +275,7 @@ class Library:
             generation=index.published.identity,
             filters=filters,
             circumstances=f"{found_with} {self._settings.min_relevance} {self._settings.rerank_model}",
+            on_look_up=metrics.looked_up,
         )
 
     def _account(self, kind: Kind, model: str, usage: Usage, seconds: float) -> None:
@@ -310,6 +312,7 @@ class Library:
             because = "service_slow", {"service": self._embedder.fingerprint, "seconds": round(seconds or 0, 1)}
         else:
             return vector, (), usage
+        metrics.failed(because[0])
         return None, (Notice("search_by_words", because=because),), Usage()
 
     async def _with_books(
@@ -349,6 +352,8 @@ class Library:
                     raise
                 opened = SearchIndex(self._generations.current())  # pruned by an ingest between the two looks
             self._opened = opened
+            used = opened.published
+            metrics.index(generation=used.number, books=used.books, passages=used.passages, size=used.size)
         return opened
 
     def _rules(self) -> Rules:

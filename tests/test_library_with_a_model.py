@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from ai_library_bot.openai_api.tries import without_waiting
 from ai_library_bot.types import Answer, Turn
 from ai_library_bot.usage import UsageLedger
 from tests.openai_server import Fault, OpenAIServer, body, cut, drip, no_credit, stall, status
+from tests.redis_server import free_port
 from tests.shelves import Shelf
 
 KEY = "sk-not-for-anybodys-eyes"
@@ -79,6 +82,11 @@ def chats(server: OpenAIServer) -> int:
     return server.paths.count("/v1/chat/completions")
 
 
+def read_figures(port: int) -> list[str]:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as served:
+        return served.read().decode().splitlines()  # type: ignore[no-any-return]
+
+
 def reasons(answer: Answer) -> list[str]:
     return [notice.because[0] if notice.because else notice.key for notice in answer.notices]
 
@@ -138,6 +146,44 @@ async def test_what_was_paid_for_is_written_down(opened: Open, shelf: Shelf) -> 
     assert spent.keys() == {"embedding", "question", "answer", "rewrite"}
     assert all(spent.values())
     assert answer.usage.prompt_tokens == sum(spent.values()) - spent["embedding"]
+
+
+async def test_a_model_that_gives_nothing_usable_is_paid_for_all_the_same(
+    opened: Open, server: OpenAIServer, shelf: Shelf
+) -> None:
+    server.reply = "I would rather talk about the weather."
+    async with opened() as library:
+        await library.ingest()
+        answer = await library.ask(QUESTION)
+    assert answer.writer == "extractive"
+    assert [one.model for one in UsageLedger(shelf.index).today() if one.kind == "answer"] == ["chat"]
+
+
+async def test_ordering_anew_has_an_account_of_its_own(opened: Open, server: OpenAIServer, shelf: Shelf) -> None:
+    server.replies.append({"best_first": [2, 1]})
+    async with opened(rerank_model="chat") as library:
+        await library.ingest()
+        await library.ask(QUESTION)
+    assert {"rerank", "answer"} <= {one.kind for one in UsageLedger(shelf.index).today()}
+
+
+async def test_the_figures_for_prometheus_are_those_of_the_library(opened: Open, server: OpenAIServer) -> None:
+    port = free_port()
+    async with opened(metrics_port=port) as library:
+        report = await library.ingest()
+        for _ in range(2):
+            await library.ask(QUESTION)
+        server.fault = status(500)
+        await library.search("keeper")
+        figures = await asyncio.to_thread(read_figures, port)
+    for line in (
+        'library_cache_lookups_total{result="hit"} 1.0',
+        'library_cache_lookups_total{result="miss"} 1.0',
+        'library_answers_total{outcome="found"} 2.0',
+        'library_errors_total{error="service_failed"} 1.0',
+        f"library_index_passages {float(report.passages)}",
+    ):
+        assert line in figures
 
 
 FAULTS: list[tuple[Fault, str]] = [

@@ -14,7 +14,7 @@ class RememberingWriter:
     """Lets `writer` write what the cache does not hold. A draft that no longer holds counts as forgotten.
 
     `generation` and `filters` are part of the key (see `answers.cache.key`); `circumstances` name what else shapes a
-    draft besides the question and the writer.
+    draft besides the question and the writer. `on_look_up` hears whether the cache held a draft.
     """
 
     def __init__(
@@ -25,14 +25,14 @@ class RememberingWriter:
         generation: str,
         filters: Mapping[str, Sequence[str]],
         circumstances: str,
+        on_look_up: Callable[[bool], None],
     ) -> None:
         self._writer = writer
         self._kept = kept
         self._generation = generation
         self._filters = filters
         self._circumstances = circumstances
-        self.remembered = False
-        """Whether the last draft came from the cache."""
+        self._on_look_up = on_look_up
 
     @property
     def name(self) -> str:
@@ -49,8 +49,9 @@ class RememberingWriter:
             guess_language(found.query),
         )
         draft = cache.remembered(await self._kept.get(key))
-        self.remembered = draft is not None and not check(draft)
-        if draft is None or not self.remembered:
+        holds = draft is not None and not check(draft)
+        self._on_look_up(holds)
+        if draft is None or not holds:
             draft = await self._writer.write(found, check, on_draft)
             sound = Draft(tuple(one for one in draft.statements if not check(Draft((one,)))))
             if sound.statements or not draft.statements:
