@@ -177,6 +177,14 @@ def verification(found: Sequence[Verification]) -> Json:
     }
 
 
+def dialogue(lines: Sequence[tuple[bool, str, list[list[str]]]]) -> Json:
+    return {
+        "dialogue": [
+            {"from": "bot" if by_bot else "you", "text": text, "buttons": buttons} for by_bot, text, buttons in lines
+        ]
+    }
+
+
 def checks(found: Sequence[Check], say: Messages) -> Json:
     return {
         "checks": [

@@ -59,6 +59,11 @@ def one_line(text: str) -> str:
     return " ".join(clean(text).split())
 
 
+def printable(text: str) -> str:
+    """The text without control and invisible characters; line breaks stay, other white space is a space."""
+    return _UNWANTED.sub("", _LINE_ENDS.sub("\n", text)).replace("\t", " ")
+
+
 def visible(text: str) -> str:
     """The text on one line for a screen, control and invisible characters written out, such as `\\x1b` and `\\n`."""
     return _UNWANTED_ON_A_LINE.sub(lambda match: match.group().encode("unicode-escape").decode(), text)

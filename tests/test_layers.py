@@ -20,11 +20,25 @@ WORDS = {"errors", "locales", "protocols", "text", "types"}
 MAY_IMPORT = {
     "__init__": {"library", "settings", *WORDS},
     "__main__": {"cli"},
-    "cli": {"bot", "env_file", "help", "json_output", "library", "progress", "render", "settings", "terminal", *WORDS},
-    "bot": {"library", "settings", *WORDS},
+    "cli": {
+        "bot",
+        "env_file",
+        "help",
+        "json_output",
+        "library",
+        "logs",
+        "progress",
+        "render",
+        "settings",
+        "terminal",
+        *WORDS,
+    },
+    "bot": {"library", "locators", "logs", "metrics", "settings", "snippet", *WORDS},
     "help": {"terminal", *WORDS},
     "json_output": WORDS,
-    "render": {"snippet", "terminal", *WORDS},
+    "render": {"locators", "snippet", "terminal", *WORDS},
+    "locators": WORDS,
+    "logs": {"settings", *WORDS},
     "progress": {"terminal", *WORDS},
     "terminal": WORDS,
     "snippet": WORDS,
@@ -62,6 +76,8 @@ MAY_IMPORT = {
 
 # The one module, or folder, that knows a heavy library: the place to learn about it, and to replace it.
 OWNERS = {
+    "aiogram": "bot",
+    "aiohttp": "bot",
     "backoff": "openai_api.tries",
     "chardet": "readers.decode",
     "faiss": "index.vectors",
