@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
@@ -185,6 +185,16 @@ class Library:
         from ai_library_bot import ingest
 
         return await self._with_books(ingest.ingest, paths, on_progress)
+
+    async def add(self, file: Path, name: str) -> IngestReport:
+        """Moves a file that somebody sent as `name` to the books under BOOKS_PATH, and ingests it alone.
+
+        If it is no book, too large, or there already, the report says so, and the file is gone. After an error, or
+        when cancelled, it is where it was. Raises BadRequest for a kind of file that no reader reads.
+        """
+        from ai_library_bot import shelving
+
+        return await self._with_books(partial(shelving.add, file, name), (), None)
 
     async def plan(
         self, paths: Sequence[Path] = (), *, on_progress: Callable[[Progress], None] | None = None
