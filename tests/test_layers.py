@@ -46,7 +46,7 @@ MAY_IMPORT = {
         *("accounts", "adapters", "answers", "ask", "conversation", "doctor", "embedding", "index", "ingest"),
         *("local_model", "metrics", "openai_api", "settings", "shelving", "usage", *WORDS),
     },
-    "accounts": {"usage", *WORDS},
+    "accounts": {"openai_api", "usage", *WORDS},
     "adapters": {"answers", "local_model", "openai_api", "settings", *WORDS},
     "settings": {"env_file", "prices", *WORDS},
     "env_file": WORDS,

@@ -14,7 +14,7 @@ from ai_library_bot.text import one_line
 from ai_library_bot.types import Turn, Usage
 
 if TYPE_CHECKING:
-    from ai_library_bot.openai_api.chat import ChatModel
+    from ai_library_bot.openai_api.chat import Chat
 
 _TURNS = 4  # the last ones; what was said before hardly matters to the next question
 _LONGEST_ANSWER = 600  # characters of an answer that are enough to know what it was about
@@ -28,7 +28,7 @@ class Rewritten(BaseModel):
 
 
 async def stand_alone(
-    question: str, history: Sequence[Turn], chat: ChatModel | None, *, seconds: float
+    question: str, history: Sequence[Turn], chat: Chat | None, *, seconds: float
 ) -> tuple[str, Usage]:
     """The question as it can be understood without the history, and what that cost.
 

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from ai_library_bot.answers.prompts import LIBRARIAN, prompt
 from ai_library_bot.errors import Detail, Unavailable
-from ai_library_bot.openai_api.chat import ChatModel, InvalidOutput, Message
+from ai_library_bot.openai_api.chat import Chat, InvalidOutput, Message
 from ai_library_bot.openai_api.tries import Passing, in_tries
 from ai_library_bot.text import guess_language, one_line
 from ai_library_bot.types import Claim, Draft, Fault, Hit, SearchResult, Statement, Usage
@@ -72,7 +72,7 @@ class NoDraft(Unavailable):
 class ModelWriter:
     """Lets a chat model write, in at most five tries and `seconds` in all."""
 
-    def __init__(self, chat: ChatModel, *, seconds: float) -> None:
+    def __init__(self, chat: Chat, *, seconds: float) -> None:
         self._chat = chat
         self._seconds = seconds
 
@@ -112,7 +112,7 @@ class _Work:
 
     def __init__(
         self,
-        chat: ChatModel,
+        chat: Chat,
         found: SearchResult,
         check: Callable[[Draft], Sequence[Fault]],
         on_draft: Callable[[Draft], None],

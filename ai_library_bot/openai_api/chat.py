@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from typing import Any, Generic, Literal, NamedTuple, TypeVar
+from typing import Any, Generic, Literal, NamedTuple, Protocol, TypeVar
 
 import httpx2
 import openai
@@ -16,6 +17,7 @@ from pydantic import BaseModel, SecretStr
 
 from ai_library_bot.openai_api.service import PassingFault, Refusal, Service
 from ai_library_bot.openai_api.structure import DoesNotFit, instruction, json_schema, read
+from ai_library_bot.openai_api.tokens import estimated_tokens
 from ai_library_bot.openai_api.tries import Passing
 from ai_library_bot.prices import Price, priced
 from ai_library_bot.types import Usage
@@ -34,6 +36,11 @@ _UNDERSTOOD = {"context_length_exceeded", "content_filter", "content_policy_viol
 _NO_HEADER = {"Authorization": openai.Omit()}
 
 _LONGEST_OUTPUT = 100_000
+
+# What a request may use at the most: half as many tokens again as the messages are, about, and a long answer.
+_MARGIN = 1.5
+_MOST_COMPLETION = 4_000
+
 _SETTING = "OPENAI_MODEL"
 
 
@@ -61,6 +68,24 @@ class InvalidOutput(Passing):
         self.text = text
         self.problem = problem
         self.usage = usage
+
+
+class Chat(Protocol):
+    """A chat model, or somebody who asks one and keeps accounts of it."""
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+
+    async def complete(
+        self,
+        messages: Sequence[Message],
+        schema: type[Schema],
+        *,
+        seconds: float,
+        on_text: Callable[[str], None] | None = None,
+    ) -> Completion[Schema]:
+        """One answer in the shape of `schema`; see `ChatModel.complete`."""
 
 
 class _Output(NamedTuple):
@@ -108,6 +133,11 @@ class ChatModel:
         except TimeoutError:
             raise self._service.slow(seconds) from None
         return Completion(self._read(output, schema), output.usage)
+
+    def most(self, messages: Sequence[Message], schema: type[BaseModel]) -> Usage:
+        """The most that one answer may use, generously estimated; nothing is sent."""
+        prompt = sum(estimated_tokens(text) for text in (instruction(schema), *(one.content for one in messages)))
+        return priced(self._model, math.ceil(prompt * _MARGIN), _MOST_COMPLETION, self._prices)
 
     async def _understood(
         self,

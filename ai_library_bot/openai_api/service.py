@@ -25,19 +25,23 @@ from ai_library_bot.text import one_line
 _CONNECT_SECONDS = 10
 _LARGEST_BODY = 64 * 1024 * 1024
 _LONGEST_REASON = 200
+_NOT_REACHED = (httpx2.ConnectError, httpx2.ConnectTimeout)
 _OUT_OF_MONEY = {"insufficient_quota", "insufficient_balance", "billing_hard_limit_reached", "credits_exhausted"}
 
 
 class PassingFault(Unavailable, Passing):
-    """The service does not answer now, but may at the next try."""
+    """The service does not answer now, but may at the next try. `free`: it certainly did no work to be paid for."""
 
-    def __init__(self, key: str, *, wait_seconds: float | None = None, **details: Detail) -> None:
+    def __init__(self, key: str, *, wait_seconds: float | None = None, free: bool = False, **details: Detail) -> None:
         super().__init__(key, **details)
         self.wait_seconds = wait_seconds
+        self.free = free
 
 
 class Refusal(Unavailable):
     """The service understood and said no, with `reason`: the same request will not do better."""
+
+    free = True
 
     def __init__(self, key: str, details: Mapping[str, Detail], *, status: int, code: str, reason: str) -> None:
         super().__init__(key, **details)
@@ -122,9 +126,10 @@ class Service:
         if status in (401, 403):
             return refused("service_key_refused")
         if status == 429:
-            return PassingFault("service_busy", service=self.name, wait_seconds=_retry_after(headers))
+            return PassingFault("service_busy", service=self.name, wait_seconds=_retry_after(headers), free=True)
         if status >= 500 or status in (408, 409):
-            return PassingFault("service_failed", service=self.name, status=status, wait_seconds=_retry_after(headers))
+            wait = _retry_after(headers)
+            return PassingFault("service_failed", service=self.name, status=status, wait_seconds=wait, free=True)
         if status >= 400:
             return refused("service_refused", status=status, reason=reason or "—")
         return self.nonsense(f"HTTP {status}")
@@ -133,7 +138,8 @@ class Service:
         """What it means that the HTTP library failed: no connection, or one that broke."""
         if isinstance(error, httpx2.DecodingError):
             return self.nonsense("cannot be unpacked")
-        return PassingFault("service_down", service=self.name, reason=self.safe(str(error)) or type(error).__name__)
+        reason = self.safe(str(error)) or type(error).__name__
+        return PassingFault("service_down", service=self.name, reason=reason, free=isinstance(error, _NOT_REACHED))
 
     def slow(self, seconds: float) -> PassingFault:
         """No whole answer in time."""
