@@ -128,7 +128,7 @@ def units(text: str) -> int:
 def caption(text: str) -> str:
     """The words under a picture, cut where they are too long."""
     made = parts([paragraph(text)])[0].text
-    return made if units(made) <= LONGEST_CAPTION else made[: LONGEST_CAPTION // 2] + "…"
+    return made if units(made) <= LONGEST_CAPTION else made[: LONGEST_CAPTION // 2 - 1] + "…"
 
 
 def parts(page: Iterable[Block]) -> list[Part]:
