@@ -5,7 +5,7 @@ from __future__ import annotations
 from io import BytesIO
 
 from aiogram import Bot, F, Router
-from aiogram.filters import Command, CommandObject
+from aiogram.filters import Command, CommandObject, Filter
 from aiogram.types import CallbackQuery, Message, MessageGenerationStopped, User
 
 from ai_library_bot.bot import rendering
@@ -40,7 +40,7 @@ def router() -> Router:
     return made
 
 
-class _Asks:
+class _Asks(Filter):
     """Lets through what asks the bot something; the handler gets it as `asked`."""
 
     async def __call__(self, message: Message, me: User) -> dict[str, str] | bool:

@@ -42,11 +42,10 @@ async def _start(
         refusal = "bot.invitation_over" if command.args else "bot.not_invited"
         await send(bot, place_of(message), (told(say(refusal, id=person.id)),))
         return
-    example = say("bot.example")
     welcome = (
         paragraph(bold(say("bot.welcome", name=me.full_name))),
         told(say("bot.what_i_do")),
-        told(say("bot.try", example=example)),
+        told(say("bot.try")),
         told(say("bot.more")),
     )
     await send(bot, place_of(message), welcome)
