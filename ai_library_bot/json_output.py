@@ -77,6 +77,7 @@ def answer(result: Answer, say: Messages) -> Json:
         ],
         "closest": [_hit(hit) for hit in result.closest],
         "own_words": list(result.own_words),
+        "next_questions": list(result.next_questions),
         "notices": _notices(result.notices, say),
         "generation": result.generation,
         "usage": asdict(result.usage),

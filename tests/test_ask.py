@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -239,6 +240,26 @@ async def test_a_follow_up_is_looked_for_as_it_can_be_understood(index: SearchIn
     assert (found.question, found.text) == ("Почему?", "Он ослеп. [1]")
     assert writer.given
     assert writer.given.query == WHY
+
+
+async def test_what_to_ask_next_is_suggested_if_a_search_by_words_finds_a_passage_for_it(index: SearchIndex) -> None:
+    suggested = ("Кто ставил сваи моста?", "Как дышат киты подо льдом?", "When did the clock of the tower stop?")
+    writer = Writer(replace(draft(index, BLINDNESS), next_questions=suggested))
+    found = await answer(index, WHY, writer=writer, min_relevance=0.7)
+    assert found.next_questions == (suggested[0], suggested[2])
+    only = await answer(index, WHY, writer=writer, min_relevance=0.7, languages=["ru"])
+    assert only.next_questions == (suggested[0],)
+
+
+async def test_what_was_asked_already_is_not_suggested(index: SearchIndex) -> None:
+    suggested = ("почему же он перестал писать?", f"**{WHY.upper()}**", "Кто ставил сваи моста?")
+    writer = Writer(replace(draft(index, BLINDNESS), next_questions=suggested))
+    found = await answer(index, "Почему же он перестал писать?", query=WHY, writer=writer, min_relevance=0.5)
+    assert found.next_questions == (suggested[2],)
+
+
+async def test_an_answer_that_only_quotes_suggests_nothing(index: SearchIndex) -> None:
+    assert (await answer(index, WHY, min_relevance=0.7)).next_questions == ()
 
 
 class Backwards:

@@ -130,6 +130,19 @@ async def test_the_same_question_is_not_paid_for_twice_until_the_books_change(
     assert chats(server) == 3
 
 
+async def test_what_to_ask_next_is_suggested_by_the_model_and_remembered_with_the_answer(
+    opened: Open, server: OpenAIServer
+) -> None:
+    suggested = ["When did the clock of the tower stop?", "How do whales breathe?"]
+    server.reply = lambda payload: json.dumps(json.loads(librarian(payload)) | {"next_questions": suggested})
+    async with opened() as library:
+        await library.ingest()
+        for _ in range(2):
+            answer = await library.ask(QUESTION)
+            assert answer.next_questions == (suggested[0],)
+    assert chats(server) == 1
+
+
 async def test_without_a_cache_every_question_is_asked(opened: Open, server: OpenAIServer) -> None:
     async with opened(cache_backend="none") as library:
         await library.ingest()
