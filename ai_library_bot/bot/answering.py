@@ -68,13 +68,13 @@ class Answering:
             work = asyncio.create_task(self._ask(asked, say, live))
             draft = asked.where.chat, live.draft
             self._drafts[draft] = work
+            result: Answer | Page | None = None
             try:
                 result = await work
             except asyncio.CancelledError:
                 if not work.done():  # we are stopped ourselves, not the answer alone
                     work.cancel()
                     raise
-                result = None
             except LibraryError as error:
                 result = await self._in_words(error, asked, say)
             finally:

@@ -92,9 +92,9 @@ def paragraph(*pieces: str | Piece, close: bool = False) -> Block:
     return Block(tuple(_clean(pieces)), close=close)
 
 
-def told(sentence: str) -> Block:
+def told(sentence: str, *, close: bool = False) -> Block:
     """A paragraph in the program's own words, with nothing of a book, a model or a person in it."""
-    return paragraph(Piece(sentence, ours=True))
+    return paragraph(Piece(sentence, ours=True), close=close)
 
 
 def quotation(*pieces: str | Piece) -> Block:

@@ -21,10 +21,12 @@ from ai_library_bot.types import (
     Book,
     Citation,
     Excerpt,
+    Failure,
     Hit,
     IngestReport,
     Notice,
     SearchResult,
+    Skip,
 )
 
 BOOKS_ON_A_PAGE = 10
@@ -105,8 +107,8 @@ def books(say: Messages, catalogue: Sequence[Book], page: int) -> Page:
 def ingested(say: Messages, report: IngestReport) -> Page:
     """What became of a book that was sent in."""
     lines = [say("bot.book_added", count=report.passages, number=say.number(report.passages))] if report.added else []
-    left_out = [(one.reason, one.details) for one in (*report.failed, *report.skipped)][:_FILES_NAMED]
-    lines += [say(f"error.{reason}", **_without_folders(details)) for reason, details in left_out]
+    left_out: list[Failure | Skip] = [*report.failed, *report.skipped]
+    lines += [say(f"error.{one.reason}", **_without_folders(one.details)) for one in left_out[:_FILES_NAMED]]
     lines += [say(f"warning.{key}") for _, key in report.warnings]
     facts = say("bot.version", generation=report.generation or 0, books=say.number(report.books))
     return (*(paragraph(line) for line in lines or [say("ingest.nothing_changed")]), paragraph(italic(facts)))

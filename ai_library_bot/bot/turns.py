@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from ai_library_bot.bot.store import Store
@@ -61,10 +61,15 @@ class Turns:
         while not await self._shared.add(key, ours, seconds=_LEASE):
             holder = await self._shared.get(key)
             if holder and holder != ours and not await self._shared.get(f"replica/{holder.decode()}"):
-                await self._shared.change(key, lambda held, dead=holder: None if held == dead else held, seconds=_LEASE)
+                await self._shared.change(key, _without(holder), seconds=_LEASE)
             else:
                 await asyncio.sleep(_LOOK)
         try:
             yield
         finally:
             await self._shared.remove(key)
+
+
+def _without(holder: bytes) -> Callable[[bytes | None], bytes | None]:
+    """Frees a turn if that replica holds it still."""
+    return lambda held: None if held == holder else held
