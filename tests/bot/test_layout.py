@@ -100,7 +100,9 @@ def test_a_rich_message_says_the_same_and_has_no_links(page: Page) -> None:
     assert len(made.blocks or []) == sum(bool(block.text.strip()) for block in page)
 
 
-@pytest.mark.parametrize("text", ["https://example.com", "name@example.com", "@durov", "/start", "#tag", "$USD", "x.org"])
+@pytest.mark.parametrize(
+    "text", ["https://example.com", "name@example.com", "@durov", "/start", "#tag", "$USD", "x.org"]
+)
 def test_what_telegram_would_make_a_link_of_is_none(text: str) -> None:
     assert links_of(f"look: {text} there", [])
     assert not links_of(unlinked(f"look: {text} there"), [])
