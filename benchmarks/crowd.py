@@ -3,8 +3,8 @@
     python -m benchmarks.crowd [PEOPLE [ROUNDS [MODEL_SECONDS]]]
 
 The bot is a process of its own, over the sample books; Telegram and the model are loopback servers of the tests in this
-process. The model takes MODEL_SECONDS for each answer; all PEOPLE ask in the same moment, ROUNDS times. What an answer took
-beyond the model's time is the bot's own share, the servers' included.
+process. The model takes MODEL_SECONDS for each answer; all PEOPLE ask in the same moment, ROUNDS times. What an answer
+took beyond the model's time is the bot's own share, the servers' included.
 """
 
 from __future__ import annotations

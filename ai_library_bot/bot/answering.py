@@ -102,7 +102,7 @@ class Answering:
             _LOG.info("%s", say.notice(notice))
         kept = Kept.of_answer(asked.where.chat, result)
         key = await self._talks.keep(asked.user, kept)
-        buttons = rendering.answer_buttons(say, kept, asked.user, key, vote=True)
+        buttons = rendering.answer_buttons(kept, asked.user, key, vote=True)
         await live.finish(rendering.answer(say, result), buttons)
         await self._talks.remember(asked.where.chat, asked.user, Turn(result.question, result.text))
 

@@ -117,11 +117,11 @@ def ingested(say: Messages, report: IngestReport) -> Page:
 # Buttons
 
 
-def answer_buttons(say: Messages, kept: Kept, owner: int, key: str, *, vote: bool) -> InlineKeyboardMarkup | None:
+def answer_buttons(kept: Kept, owner: int, key: str, *, vote: bool) -> InlineKeyboardMarkup | None:
     """Under an answer: its sources, whether it was good, and what might be asked next."""
     opening = [
         InlineKeyboardButton(
-            text=say("bot.button.source", number=number + 1),
+            text=f"[{number + 1}]",
             callback_data=OpenSource(owner=owner, key=key, number=number).pack(),
         )
         for number in range(len(kept.sources))

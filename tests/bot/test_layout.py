@@ -32,7 +32,7 @@ ANY_TEXT = st.text(max_size=300) | st.sampled_from(
         "/start and #tag and $USD, but and/or",
         "J.R.R.Tolkien met т.е. и т.д. at 192.168.0.1",
         "👩‍👩‍👧‍👦" * 40,
-        "‮evil‬ \x1b[31mred\x1b[0m \u0000",
+        "\u202eevil\u202c \x1b[31mred\x1b[0m \x00",
         "مرحبا بالعالم",
         "слово " * 900,
         "без_пробелов" * 500,

@@ -68,7 +68,7 @@ async def _search(
         return
     kept = Kept.of_search(message.chat.id, found)
     key = await talks.keep(person.id, kept)
-    buttons = rendering.answer_buttons(say, kept, person.id, key, vote=False)
+    buttons = rendering.answer_buttons(kept, person.id, key, vote=False)
     await send(bot, place_of(message), rendering.search(say, found), buttons)
 
 
