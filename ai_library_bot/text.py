@@ -92,7 +92,8 @@ def _fold_character(character: str) -> str:
     return " " if character.isspace() else fold(character)
 
 
-def fold_with_offsets(text: str) -> tuple[str, list[int]]:
+@lru_cache(maxsize=128)  # an answer is checked again and again while it grows, against the same few passages
+def fold_with_offsets(text: str) -> tuple[str, tuple[int, ...]]:
     """The folded text with white space evened out, and for each of its characters its offset in `text`."""
     folded: list[str] = []
     offsets: list[int] = []
@@ -101,7 +102,7 @@ def fold_with_offsets(text: str) -> tuple[str, list[int]]:
             if piece != " " or (folded and folded[-1] != " "):
                 folded.append(piece)
                 offsets.append(offset)
-    return "".join(folded), offsets
+    return "".join(folded), tuple(offsets)
 
 
 _WORD = re.compile(r"[^\W_]+(?:[\u0300\u0301\u00ad][^\W_]*)*")
