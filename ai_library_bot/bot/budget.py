@@ -113,7 +113,7 @@ class Purse:
         def set_aside(spent: Spent) -> Spent | None:
             more = _set_aside(spent, most, 1)
             fits = _within(more.tokens + more.tokens_aside, self._limits.tokens) and _within(
-                more.millionths, _millionths(self._limits.money)
+                more.millionths + more.millionths_aside, _millionths(self._limits.money)
             )
             return more if fits else None
 

@@ -32,7 +32,7 @@ from ai_library_bot.errors import Busy, CannotWrite
 ASIDE = ".damaged"
 """What the name of a damaged file ends in."""
 
-_PATIENCE = 0.3  # seconds: of two bots that start together one gets the file
+_PATIENCE = 0.5  # seconds: of two bots that start together one gets the file
 _SWEEP = 600.0  # seconds between two removals of what has expired
 
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}

@@ -54,7 +54,7 @@ def places(kind: str, clock: Clock) -> Iterator[Callable[[], Place]]:
 
                 def database() -> Place:
                     url = SecretStr(f"redis://127.0.0.1:{port}/{next(databases)}")
-                    return lambda: RedisStore(url)
+                    return lambda: RedisStore(url, patience=30)  # on a busy machine
 
                 yield database
 
