@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -65,6 +66,7 @@ class Library:
         self._cache = adapters.cache(settings)
         self._ledger = UsageLedger(self._generations.folder)
         self._opened: SearchIndex | None = None
+        self._drawing = asyncio.Semaphore(os.cpu_count() or 1)  # each picture takes a process of its own
         self._notices: dict[str, Notice] = {}
         self._on_progress: Callable[[Progress], None] = lambda _: None
 
@@ -220,6 +222,17 @@ class Library:
     def show(self, passage: str, *, around: int = 1) -> Excerpt:
         """A passage by its id, with the passages of its chapter around it."""
         return self._index().show(passage, around)
+
+    async def page_picture(self, passage_id: str, start: int, end: int) -> bytes:
+        """The page of a PDF on which `passage.text[start:end]` begins, as PNG, with these words marked.
+
+        Raises MissingInput for a passage or a file that is not there any more, BadRequest for a book without pages,
+        UnreadableBook for a file that has changed since or can't be drawn.
+        """
+        from ai_library_bot.pictures import page_picture
+
+        async with self._drawing:
+            return await page_picture(self._index(), passage_id, start, end)
 
     def generations(self) -> tuple[Generation, ...]:
         """The generations kept, newest first."""

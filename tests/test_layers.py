@@ -35,7 +35,7 @@ MAY_IMPORT = {
     "snippet": WORDS,
     "library": {
         *("accounts", "adapters", "answers", "ask", "conversation", "doctor", "embedding", "index", "ingest"),
-        *("local_model", "metrics", "openai_api", "settings", "shelving", "usage", *WORDS),
+        *("local_model", "metrics", "openai_api", "pictures", "settings", "shelving", "usage", *WORDS),
     },
     "accounts": {"openai_api", "usage", *WORDS},
     "adapters": {"answers", "local_model", "openai_api", "settings", *WORDS},
@@ -43,6 +43,7 @@ MAY_IMPORT = {
     "env_file": WORDS,
     "ask": {"answers", "index", *WORDS},
     "ingest": {"changes", "chunking", "embedding", "index", "reading", "scan", *WORDS},
+    "pictures": {"index", "readers", "scan", *WORDS},
     "shelving": {"index", "ingest", "readers", "reading", "scan", *WORDS},
     "reading": {"changes", "readers", "scan", *WORDS},
     "embedding": {"index", *WORDS},
