@@ -21,6 +21,7 @@ from ai_library_bot.types import (
     Answer,
     Book,
     Check,
+    Citation,
     Excerpt,
     Generation,
     IngestPlan,
@@ -122,6 +123,18 @@ class Library:
         )
         metrics.searched(time.monotonic() - began)
         return replace(found, notices=(*notices, *found.notices), usage=bill.usage)
+
+    async def quotations(self, words: str, *, limit: int = 5) -> tuple[Citation, ...]:
+        """What the books say to words that somebody is typing: a sentence of each passage that fits, best first.
+
+        They are searched by words alone, so it costs nothing and takes milliseconds. Without a letter nothing fits.
+        """
+        from ai_library_bot import ask
+
+        if not any(map(str.isalpha, words)):
+            return ()
+        demand = self._settings.min_relevance
+        return await asyncio.to_thread(lambda: ask.quotations(self._index(), words, limit=limit, min_relevance=demand))
 
     async def ask(
         self,

@@ -287,6 +287,18 @@ async def test_a_follow_up_question_is_searched_as_the_model_understands_it(open
     assert server.texts[QUESTION] == 1
 
 
+async def test_words_that_are_being_typed_are_quoted_without_asking_anybody(opened: Open, server: OpenAIServer) -> None:
+    async with opened() as library:
+        await library.ingest()
+        before = len(server.requests)
+        found = await library.quotations("keeper of the lighthouse")
+        assert [(citation.number, citation.quote) for citation in found] == [(1, KEEPER)]
+        assert len(await library.quotations("apples and pears", limit=3)) == 3
+        for nothing in ("", "  ", "?!", "1871", "whales under the polar ice"):
+            assert await library.quotations(nothing) == ()
+        assert len(server.requests) == before
+
+
 async def test_only_quoting_is_a_choice_that_asks_no_model(opened: Open, server: OpenAIServer) -> None:
     async with opened(openai_model="none") as library:
         await library.ingest()
