@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from ai_library_bot.local_model.hub import Fetched
     from ai_library_bot.openai_api.chat import Chat, ChatModel
     from ai_library_bot.openai_api.service import Service
+    from ai_library_bot.openai_api.transcription import Transcriber
     from ai_library_bot.protocols import AnswerCache, Embedder, Reranker
     from ai_library_bot.settings import Settings
 
@@ -78,6 +79,16 @@ def chat_reranker(settings: Settings, chat: Chat | None) -> Reranker | None:
     from ai_library_bot.openai_api.reranking import ChatReranker
 
     return ChatReranker(chat)
+
+
+def transcriber(settings: Settings) -> Transcriber | None:
+    """Who understands speech, if anybody."""
+    asked = service(settings)
+    if settings.transcription_model is None or asked is None:
+        return None
+    from ai_library_bot.openai_api.transcription import Transcriber
+
+    return Transcriber(asked, settings.transcription_model, settings.prices)
 
 
 def cache(settings: Settings) -> AnswerCache | None:

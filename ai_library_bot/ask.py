@@ -16,7 +16,7 @@ from ai_library_bot.answers.plain import plain
 from ai_library_bot.answers.quotes import Checked
 from ai_library_bot.errors import Unavailable
 from ai_library_bot.index.search import SearchIndex
-from ai_library_bot.types import Answer, Draft, Hit, Notice, Passage, SearchResult, Usage
+from ai_library_bot.types import Answer, Citation, Draft, Hit, Notice, Passage, SearchResult, Usage
 
 if TYPE_CHECKING:
     from ai_library_bot.protocols import AnswerWriter, Reranker, Vector
@@ -25,6 +25,7 @@ _Because = tuple[str, dict[str, str | int | float]]
 
 _HITS = 10  # passages a writer is given, with their neighbours
 _RERANKED = 30  # passages that are ordered anew, where somebody can
+_SPARE = 3  # passages more than quotations are wanted: some say what another says, or have no sentence to quote
 _CLOSEST = 3  # passages shown when there is no answer
 _LOOKED_IN = 10  # passages of a book in which a quotation is looked for that stands elsewhere in it
 _DIALOGUE = ("—", "–", "-", "«", "“", '"')  # what a paragraph begins with that goes on with a conversation
@@ -97,6 +98,16 @@ async def answer(
         usage=usage,
         next_questions=tuple(one.query for one in answered if one.at_least(min_relevance)),
     )
+
+
+def quotations(index: SearchIndex, words: str, *, limit: int, min_relevance: float) -> tuple[Citation, ...]:
+    """The best sentence of each of the passages that match the words best, best first; at most `limit`, each once.
+
+    Only passages of at least `min_relevance` (0…1) are quoted. Raises as `SearchIndex.search`.
+    """
+    found = index.search(words, limit + _SPARE).at_least(min_relevance)
+    draft = ExtractiveWriter(index.stem).one_of_each(found, limit)
+    return quotes.verify(draft, _by_id(found), lambda *_: ()).citations
 
 
 class _Desk:

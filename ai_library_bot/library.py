@@ -22,6 +22,7 @@ from ai_library_bot.types import (
     Answer,
     Book,
     Check,
+    Citation,
     Excerpt,
     Generation,
     IngestPlan,
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from ai_library_bot.ingest import Rules
     from ai_library_bot.local_model.hub import Fetched
     from ai_library_bot.openai_api.chat import Chat, ChatModel
+    from ai_library_bot.openai_api.transcription import Transcriber
     from ai_library_bot.protocols import AnswerWriter, Embedder, Purse, Reranker, Vector
     from ai_library_bot.settings import Settings
     from ai_library_bot.usage import Kind
@@ -125,6 +127,18 @@ class Library:
         metrics.searched(time.monotonic() - began)
         return replace(found, notices=(*notices, *found.notices), usage=bill.usage)
 
+    async def quotations(self, words: str, *, limit: int = 5) -> tuple[Citation, ...]:
+        """What the books say to words that somebody is typing: a sentence of each passage that fits, best first.
+
+        They are searched by words alone, so it costs nothing and takes milliseconds. Without a letter nothing fits.
+        """
+        from ai_library_bot import ask
+
+        if not any(map(str.isalpha, words)):
+            return ()
+        demand = self._settings.min_relevance
+        return await asyncio.to_thread(lambda: ask.quotations(self._index(), words, limit=limit, min_relevance=demand))
+
     async def ask(
         self,
         question: str,
@@ -178,6 +192,22 @@ class Library:
         quoted = writer is not None and answer.writer != writer.name
         metrics.answered("quoted" if quoted else "found" if answer.found else "not_found", seconds)
         return replace(answer, notices=(*notices, *answer.notices), usage=bill.usage, seconds=seconds)
+
+    @property
+    def understands_voice(self) -> bool:
+        """Whether a model is set up that `transcribe` can ask."""
+        return self._transcriber is not None
+
+    async def transcribe(self, audio: bytes, *, name: str = "voice.ogg", purse: Purse | None = None) -> str:
+        """What is said in a recording, on one line; empty if nothing is. `name` is that of its file.
+
+        A stranger's text, like all that a model says. Raises BadSetting where no model is set up for it.
+        """
+        if self._transcriber is None:
+            raise BadSetting("voice_not_set_up")
+        from ai_library_bot import voice
+
+        return await voice.understood(self._transcriber, audio, name, Bill(self._account, purse))
 
     async def ingest(
         self, paths: Sequence[Path] = (), *, on_progress: Callable[[Progress], None] | None = None
@@ -277,6 +307,10 @@ class Library:
     @cached_property
     def _chat(self) -> ChatModel | None:
         return adapters.chat(self._settings)
+
+    @cached_property
+    def _transcriber(self) -> Transcriber | None:
+        return adapters.transcriber(self._settings)
 
     @cached_property
     def _endpoint_reranker(self) -> Reranker | None:

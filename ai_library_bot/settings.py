@@ -130,6 +130,8 @@ class Settings(BaseSettings):
     """The model the endpoint is asked for; alone, without an endpoint: `chat` lets OPENAI_MODEL do it."""
     rerank_api_key: _Key | None = None
     """The key of the endpoint, which may be somebody else's: it never gets OPENAI_API_KEY."""
+    transcription_model: str | None = None
+    """The model of the same service that turns voice messages into text; without one they are not understood."""
     cache_backend: Literal["memory", "redis", "none"] = "memory"
     """Where answers are kept, so that the same question is not paid for twice."""
     redis_url: Annotated[SecretStr, AfterValidator(_redis_url)] = SecretStr("redis://localhost:6379/0")

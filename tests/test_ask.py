@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ai_library_bot.ask import answer
+from ai_library_bot.ask import answer, quotations
 from ai_library_bot.errors import BadRequest, MissingInput, Unavailable
 from ai_library_bot.index.search import SearchIndex
 from ai_library_bot.locales import messages
@@ -104,6 +104,44 @@ async def test_what_a_book_says_is_never_an_instruction(tmp_path: Path) -> None:
     shelf.ingest()
     (citation,) = (await answer(shelf.open(), "What is the moon made of?", min_relevance=0)).citations
     assert citation.quote == order.replace("\x1b", "")
+
+
+# Quotations for words that are being typed
+
+
+WORDS = ["мост", "девять лет", "смотритель маяка", "the clock of the tower", "apples and pears every autumn", "письма"]
+
+
+@pytest.mark.parametrize("words", WORDS)
+@pytest.mark.parametrize("limit", [1, 3, 50])
+def test_each_passage_that_fits_gives_its_best_sentence_once(index: SearchIndex, words: str, limit: int) -> None:
+    found = quotations(index, words, limit=limit, min_relevance=0.7)
+    assert 1 <= len(found) <= limit
+    assert [citation.number for citation in found] == list(range(1, len(found) + 1))
+    assert len({citation.passage.id for citation in found}) == len({citation.quote for citation in found}) == len(found)
+    relevant = {hit.passage.id for hit in index.search(words, 100).at_least(0.7)}
+    assert {citation.passage.id for citation in found} <= relevant
+
+
+def test_the_sentence_that_says_most_comes_first(index: SearchIndex) -> None:
+    found = quotations(index, "почему смотритель перестал писать", limit=5, min_relevance=0.5)
+    assert found[0].quote == BLIND
+    assert found[0].book.title == "Маяк"
+
+
+@pytest.mark.parametrize("words", ["whales under the polar ice", "паровая машина", "xyzzy"])
+def test_nothing_unfitting_is_offered(index: SearchIndex, words: str) -> None:
+    assert quotations(index, words, limit=5, min_relevance=0.7) == ()
+
+
+def test_what_two_books_say_is_offered_once(tmp_path: Path) -> None:
+    shelf = Shelf(tmp_path)
+    shelf.put("one.md", "The comet was seen by everybody. It was cold.", title="One")
+    shelf.put("two.md", "It was late.\n\nThe comet was seen\nby everybody.", title="Two")
+    shelf.put("orchard.md", *(f"Orchard number {n} bears apples and pears every autumn." for n in range(20)))
+    shelf.ingest()
+    (citation,) = quotations(shelf.open(), "comet seen", limit=5, min_relevance=0.5)
+    assert " ".join(citation.quote.split()) == "The comet was seen by everybody."
 
 
 # With a model

@@ -35,9 +35,10 @@ MAY_IMPORT = {
     "snippet": WORDS,
     "library": {
         *("accounts", "adapters", "answers", "ask", "conversation", "doctor", "embedding", "index", "ingest"),
-        *("local_model", "metrics", "openai_api", "pictures", "settings", "shelving", "usage", *WORDS),
+        *("local_model", "metrics", "openai_api", "pictures", "settings", "shelving", "usage", "voice", *WORDS),
     },
     "accounts": {"openai_api", "usage", *WORDS},
+    "voice": {"accounts", "openai_api", *WORDS},
     "adapters": {"answers", "local_model", "openai_api", "settings", *WORDS},
     "settings": {"env_file", "prices", *WORDS},
     "env_file": WORDS,

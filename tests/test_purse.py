@@ -21,7 +21,7 @@ from ai_library_bot.openai_api.tries import without_waiting
 from ai_library_bot.prices import Price
 from ai_library_bot.types import Answer, Turn, Usage
 from ai_library_bot.usage import UsageLedger, total
-from tests.openai_server import Fault, OpenAIServer, Response, Send, body, cut, no_credit, status
+from tests.openai_server import Fault, OpenAIServer, Response, Send, altered, body, cut, no_credit, status
 from tests.shelves import Shelf
 from tests.test_library_with_a_model import CLOCK, KEEPER, KEY, QUESTION, SAID, librarian
 
@@ -300,6 +300,28 @@ def test_an_endpoint_that_orders_anew_and_a_model_on_this_computer_ask_no_purse(
     )
     assert answer
     assert purse.asked == []
+
+
+def test_a_recording_is_paid_from_the_purse_try_by_try(server: OpenAIServer, shelf: Shelf) -> None:
+    purse = Purse(True, True, True, False)
+
+    async def listen() -> list[str]:
+        async with opened(server, shelf, transcription_model="hears") as library:
+            texts = [await library.transcribe(b"sound" * 1000, purse=purse) for _ in range(2)]
+            with pytest.raises(Unavailable, match="budget"):
+                await library.transcribe(b"sound" * 1000, purse=purse)
+            return texts
+
+    server.fault = None
+    server.faults += [status(503), altered(lambda answer: answer.pop("usage"))]
+    before = len(server.requests)
+    with without_waiting():
+        assert asyncio.run(listen()) == [server.transcript] * 2
+    failed, untold, told = purse.settled
+    assert failed[1] == Usage()
+    assert untold[1] == untold[0]
+    assert 0 < told[1].prompt_tokens < told[0].prompt_tokens
+    assert (purse.open, len(server.requests) - before) == ([], 3)
 
 
 # One request

@@ -178,9 +178,21 @@ class Connection:
 
         `setting` names the variable that holds the model's name. Raises Unavailable.
         """
+        model = str(payload.get("model", ""))
+        return await self._answer(path_or_url, seconds=seconds, model=model, setting=setting, json=payload)
+
+    async def send_file(
+        self, path_or_url: str, fields: Mapping[str, str], file: tuple[str, bytes], *, seconds: float, setting: str
+    ) -> Any:
+        """The JSON that the service answers to a form with a file, its name and its content; as `ask`."""
+        return await self._answer(
+            path_or_url, seconds=seconds, model=fields["model"], setting=setting, data=fields, files={"file": file}
+        )
+
+    async def _answer(self, path_or_url: str, *, seconds: float, model: str, setting: str, **content: Any) -> Any:
         url = self._service.url(path_or_url)
         try:
-            async with asyncio.timeout(seconds), self._client.stream("POST", url, json=payload) as response:
+            async with asyncio.timeout(seconds), self._client.stream("POST", url, **content) as response:
                 body = bytearray()
                 async for piece in response.aiter_bytes():
                     body += piece
@@ -191,7 +203,6 @@ class Connection:
         except (httpx2.RequestError, httpx2.InvalidURL) as error:
             raise self._service.down(error) from None
         if not response.is_success:
-            model = str(payload.get("model", ""))
             raise self._service.refusal(
                 response.status_code, response.headers, bytes(body), model=model, setting=setting
             )
