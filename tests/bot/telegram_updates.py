@@ -92,6 +92,7 @@ class Updates:
             finally:
                 if self._poll is poll:
                     self._poll = None
+                self._changed()
         return [update.as_json() for update in self.pending[: parameters.get("limit") or 100]]
 
     def end_poll(self, reason: str, status: int = 409) -> None:
