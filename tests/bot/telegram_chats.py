@@ -46,7 +46,8 @@ class File:
 class Message:
     """A message as it stands in a chat now; an edit replaces it by another one with the same number.
 
-    `text` is also the caption of a photo or a file, and all the text of a rich message.
+    `text` is also the caption of a photo or a file, and all the text of a rich message. `links` are what a reader can
+    tap in it, `preview` is whether Telegram may show a preview of one. `edits` counts the edits.
     """
 
     chat_id: int
@@ -59,7 +60,7 @@ class Message:
     file: File | None = None
     reply_markup: Json | None = None
     reply_to: int | None = None
-    preview: bool = True
+    preview: bool = False
     silent: bool = False
     edits: int = 0
     via_bot: bool = False
@@ -158,6 +159,8 @@ class Chat:
             return
         if self.private:
             raise Refusal(403, "Forbidden: bot was blocked by the user")
+        if self.bot_status == "left":
+            raise Refusal(403, "Forbidden: bot is not a member of the supergroup chat")
         raise Refusal(403, "Forbidden: bot was kicked from the supergroup chat")
 
     def count_message(self, seconds: float | None, burst: int) -> None:

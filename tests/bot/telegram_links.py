@@ -18,7 +18,9 @@ _PATTERNS = {
     "bot_command": re.compile(r"(?<![\w/<>])/(?>[A-Za-z0-9_]{1,64})(?:@[A-Za-z0-9_]{3,32})?(?![\w/<>])"),
     "hashtag": re.compile(rf"(?<![{_TAG}])#(?=[{_TAG}]*[^\W\d_])(?>[{_TAG}]{{1,256}})(?!#)"),
     "cashtag": re.compile(r"(?<![\w$])\$(?:1INCH|[A-Z]{1,8})(?![\w$])"),
-    "email": re.compile(r"[A-Za-z0-9_.+-]+@(?:[A-Za-z0-9](?:[\w-]*[A-Za-z0-9])?\.)+[A-Za-z]{2,8}(?![\w-])"),
+    "email": re.compile(
+        r"(?<![A-Za-z0-9_.+-])[A-Za-z0-9_.+-]+@(?:[A-Za-z0-9](?:[\w-]*[A-Za-z0-9])?\.)+[A-Za-z]{2,8}(?![\w-])"
+    ),
 }
 
 _HOST = re.compile(
@@ -31,18 +33,19 @@ _REST = re.compile(r"""(?::\d{1,5})?(?:[/?#][^\s<>"«»]*)?""")
 
 # Every two Latin letters are taken for a country's.
 _DOMAINS = frozenset(
-    "academy aero agency app art asia audio bank bar best bible biz blog book bot build business cafe camp care casa "
-    "cat center chat church city cloud club codes coffee college com community company coop dance data date dev "
-    "digital direct doctor dog download earth edu education email energy events expert family farm fashion film finance fish "
-    "fit fun fund gallery game games garden gay gift global gold gov group guide guru health help host hotel house how "
-    "info ink int international jobs kim land lat law legal life like link live loan lol london love ltd map market "
-    "media memorial men menu mil mobi moda mom money moscow mov movie museum music name net network new news ngo now "
-    "nyc one online onion open org page paris party pet phone photo photos pics pink place play plus poker post press "
-    "prime pro prof promo pub quest radio read red rent report rest review rich rip rocks run safe sale school science "
-    "search select services sex shop show site ski social software solar space sport store stream studio study style "
-    "surf systems tatar team tech tel theater theatre tips today tools top tours town toys trade training travel tube "
-    "university vet video vin vip vision vote voyage watch website wiki win wine work works world wtf xin xxx xyz yoga "
-    "you zip zone xn--p1ai рф рус москва дети сайт орг онлайн ком укр бел срб мкд бг ею католик қаз".split()
+    "academy aero agency app art asia audio bank bar best bible biz blog book bot build business cafe camp care "
+    "casa cat center chat church city cloud club codes coffee college com community company coop dance data date "
+    "dev digital direct doctor dog download earth edu education email energy events expert family farm fashion "
+    "film finance fish fit fun fund gallery game games garden gay gift global gold gov group guide guru health "
+    "help host hotel house how info ink int international jobs kim land lat law legal life like link live loan "
+    "lol london love ltd map market media memorial men menu mil mobi moda mom money moscow mov movie museum music "
+    "name net network new news ngo now nyc one online onion open org page paris party pet phone photo photos pics "
+    "pink place play plus poker post press prime pro prof promo pub quest radio read red rent report rest review "
+    "rich rip rocks run safe sale school science search select services sex shop show site ski social software "
+    "solar space sport store stream studio study style surf systems tatar team tech tel theater theatre tips "
+    "today tools top tours town toys trade training travel tube university vet video vin vip vision vote voyage "
+    "watch website wiki win wine work works world wtf xin xxx xyz yoga you zip zone xn--p1ai рф рус москва дети "
+    "сайт орг онлайн ком укр бел срб мкд бг ею католик қаз".split()
 )
 
 

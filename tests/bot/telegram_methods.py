@@ -14,6 +14,7 @@ from tests.bot.telegram_rules import (
     Refusal,
     bad,
     check_results,
+    check_setting,
     checked_caption,
     checked_draft,
     checked_markup,
@@ -57,7 +58,7 @@ def send_message(server: TelegramServer, parameters: Json) -> Json:
 
 def send_rich_message(server: TelegramServer, parameters: Json) -> Json:
     content = checked_rich(parameters.get("rich_message"))
-    return _sent(server, parameters, _fields(content) | {"rich": parameters["rich_message"], "preview": False})
+    return _sent(server, parameters, _fields(content) | {"rich": parameters["rich_message"]})
 
 
 def send_photo(server: TelegramServer, parameters: Json) -> Json:
@@ -197,6 +198,7 @@ def remembered(name: str) -> Method:
     """A setting of the bot, such as its commands: kept in `server.settings` by scope and language."""
 
     def remember(server: TelegramServer, parameters: Json) -> bool:
+        check_setting(name, parameters)
         scope = (parameters.get("scope") or {}).get("type", "default")
         server.settings[name, scope, parameters.get("language_code", "")] = parameters
         return True

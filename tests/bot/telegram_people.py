@@ -40,6 +40,7 @@ class Person:
 
     def say(self, text: str, *, chat: Group | None = None, reply_to: Message | None = None) -> Message:
         """Writes to the bot, or into a group."""
+        text = text.strip()
         return self._post(chat, reply_to, text=text, entities=_entities(text))
 
     def edit(self, message: Message, text: str) -> Message:

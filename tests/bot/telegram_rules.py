@@ -6,6 +6,7 @@ that overlap or reach out of the text, this refuses them: a bot that sends such 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,7 @@ MOST_CAPTION = 1024
 MOST_BUTTONS = 100
 MOST_RESULTS = 50
 MOST_BYTES_OF_DATA = 64
+MOST_COMMANDS = 100
 
 INVISIBLE = (
     "\u00ad\u034f\u180e\u200b\u200c\u200d\u200e\u200f\u2028\u2029\u202f\u2060\u2061\u2062\u2063\u2064\u2800\ufeff"
@@ -232,3 +234,20 @@ def check_results(results: Any) -> None:
         raise bad("RESULT_ID_INVALID")
     if len({result["id"] for result in results}) < len(results):
         raise bad("RESULT_ID_DUPLICATE")
+
+
+_LONGEST_SETTINGS = {"name": 64, "description": 512, "short_description": 120}
+
+
+def check_setting(name: str, parameters: Json) -> None:
+    """`Refusal` if Telegram does not take this for the bot's commands, description or the like."""
+    if name in _LONGEST_SETTINGS and utf16(parameters.get(name, "")) > _LONGEST_SETTINGS[name]:
+        raise bad(f"bot {name} is too long")
+    commands = parameters.get("commands") or []
+    if len(commands) > MOST_COMMANDS:
+        raise bad("BOT_COMMANDS_TOO_MUCH")
+    for command in commands:
+        if not re.fullmatch(r"[a-z0-9_]{1,32}", command["command"]):
+            raise bad("BOT_COMMAND_INVALID")
+        if not 1 <= utf16(command["description"]) <= 256:
+            raise bad("BOT_COMMAND_DESCRIPTION_INVALID")

@@ -28,7 +28,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -64,7 +64,7 @@ class TelegramServer:
         self.burst = burst
         self.port = port
         self.requests: list[Request] = []
-        """Everything the bot asked, in order."""
+        """Everything the bot asked, in order; fetching a file is the method `download`."""
         self.people: dict[int, Person] = {}
         self.chats: dict[int, Chat] = {}
         self.drafts: list[Draft] = []
@@ -168,7 +168,7 @@ class TelegramServer:
         """What the bot asked of one method, in order."""
         return [request for request in list(self.requests) if request.method.lower() == method.lower()]
 
-    async def wait_for(self, predicate: Callable[[], T], seconds: float = 5) -> T:
+    async def wait_for(self, predicate: Callable[[], T | None], seconds: float = 5) -> T:
         """What the predicate gives as soon as that is true; it is asked whenever something happens at the server."""
         future = self._watch(predicate)
         try:
@@ -176,7 +176,7 @@ class TelegramServer:
         except TimeoutError:
             raise AssertionError(self._so_far(seconds)) from None
 
-    def wait(self, predicate: Callable[[], T], seconds: float = 5) -> T:
+    def wait(self, predicate: Callable[[], T | None], seconds: float = 5) -> T:
         """The same for a test that is no coroutine."""
         try:
             return self._watch(predicate).result(seconds)
@@ -220,7 +220,7 @@ class TelegramServer:
     async def _listen(self) -> None:
         application = web.Application(client_max_size=_LARGEST_REQUEST)
         application.router.add_route("*", "/bot{token}/{method}", self._asked)
-        application.router.add_get("/file/bot{token}/{path:.+}", self._download)
+        application.router.add_get("/file/bot{token}/{path:.+}", self._asked_for_file)
         self._runner = web.AppRunner(application, handler_cancellation=True, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", self.port).start()
@@ -232,7 +232,12 @@ class TelegramServer:
         await asyncio.sleep(0)  # the loop lets go of their sockets
 
     async def _asked(self, incoming: web.Request) -> web.Response:
-        request = await received(incoming)
+        return await self._answered(await received(incoming), incoming)
+
+    async def _asked_for_file(self, incoming: web.Request) -> web.Response:
+        return await self._answered(Request("download", {"path": incoming.match_info["path"]}), incoming)
+
+    async def _answered(self, request: Request, incoming: web.Request) -> web.Response:
         self.requests.append(request)
         self._changed()
         result = await self._result(request, incoming.match_info["token"])
@@ -267,18 +272,18 @@ class TelegramServer:
     async def _carry_out(self, name: str, parameters: Json) -> Any:
         if name.lower() == "getupdates":
             return await self.updates.get(parameters)
+        if name == "download":
+            return self._download(parameters["path"])
         method = METHODS.get(name.lower())
         if method is None:
             raise Refusal(404, "Not Found: method not found")
         return method(self, parameters)
 
-    async def _download(self, incoming: web.Request) -> web.Response:
-        if incoming.match_info["token"] != self.token:
-            return response(Refusal(401, "Unauthorized"), incoming)
+    def _download(self, path: str) -> Raw:
         for file in self.files.values():
-            if file.path == incoming.match_info["path"] and not self._is_down:
-                return web.Response(body=file.content, content_type="application/octet-stream")
-        return response(Refusal(404, "Not Found"), incoming)
+            if file.path == path:
+                return Raw(file.content, content_type="application/octet-stream")
+        raise Refusal(404, "Not Found")
 
     def _on_loop(self, action: Callable[[], T]) -> T:
         if threading.current_thread() is self._thread:
@@ -294,7 +299,7 @@ class TelegramServer:
         self._loop.call_soon_threadsafe(run)
         return future.result(30)
 
-    def _watch(self, predicate: Callable[[], T]) -> Future[T]:
+    def _watch(self, predicate: Callable[[], T | None]) -> Future[T]:
         future: Future[T] = Future()
         self.act(lambda: self._waiting.append((predicate, future)))
         return future
@@ -327,7 +332,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     parser.add_argument("--language", default="en", help="of the person who writes to the bot")
     options = parser.parse_args()
-    with TelegramServer(port=options.port, per_chat_seconds=None) as server:
+    with suppress(KeyboardInterrupt), TelegramServer(port=options.port, per_chat_seconds=None) as server:
         person = server.user(1, language_code=options.language)
         shown: dict[int, Message] = {}
 

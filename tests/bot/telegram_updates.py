@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import Any
 import aiohttp
 
 from tests.bot.telegram_requests import understood
-from tests.bot.telegram_rules import Json, Refusal
+from tests.bot.telegram_rules import Json, Refusal, bad
 
 SECRET_HEADER = "X-Telegram-Bot-Api-Secret-Token"
 _SECOND_POLL = "Conflict: terminated by other getUpdates request; make sure that only one bot instance is running"
@@ -92,6 +93,7 @@ class Updates:
             finally:
                 if self._poll is poll:
                     self._poll = None
+                self._changed()
         return [update.as_json() for update in self.pending[: parameters.get("limit") or 100]]
 
     def end_poll(self, reason: str, status: int = 409) -> None:
@@ -103,6 +105,8 @@ class Updates:
     def set_webhook(self, parameters: Json) -> bool:
         if not parameters.get("url"):
             return self.delete_webhook(parameters)
+        if not re.fullmatch(r"[A-Za-z0-9_-]{0,256}", parameters.get("secret_token", "")):
+            raise bad("secret token contains unallowed characters")
         self._allow(parameters)
         self._forget(parameters)
         self.end_poll("Conflict: terminated by setWebhook request")
