@@ -11,6 +11,7 @@ from ai_library_bot.bot.layout import (
     LONGEST_MESSAGE,
     Block,
     Page,
+    Piece,
     bold,
     caption,
     code,
@@ -41,7 +42,8 @@ ANY_TEXT = st.text(max_size=300) | st.sampled_from(
         "",
     ]
 )
-PIECES = st.lists(ANY_TEXT.flatmap(lambda text: st.sampled_from([text, bold(text), italic(text)])), max_size=4)
+PIECE: st.SearchStrategy[str | Piece] = st.one_of(ANY_TEXT, ANY_TEXT.map(bold), ANY_TEXT.map(italic))
+PIECES = st.lists(PIECE, max_size=4)
 BLOCKS = st.one_of(
     PIECES.map(lambda pieces: paragraph(*pieces)),
     PIECES.map(lambda pieces: paragraph(*pieces, close=True)),
