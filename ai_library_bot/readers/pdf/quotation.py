@@ -26,7 +26,7 @@ def places(text: str, start: int, end: int, page: str) -> list[Span]:
     letters, offsets = _letters(text)
     page_letters, page_offsets = _letters(page)
     found: list[Span] = []
-    for at, page_at, length in _stretches(letters, page_letters):
+    for at, page_at, length in _stretches(letters, page_letters, page_offsets):
         inside = [step for step in range(length) if start <= offsets[at + step] < end]
         if inside:
             before = text[start : offsets[at + inside[0]]]
@@ -44,7 +44,7 @@ def _marks(text: Iterable[str], page: Iterable[str]) -> int:
     return sum(1 for _ in takewhile(lambda pair: not _compared(pair[0]), together))
 
 
-def _stretches(text: str, page: str) -> Iterator[tuple[int, int, int]]:
+def _stretches(text: str, page: str, offsets: list[int]) -> Iterator[tuple[int, int, int]]:
     """Where in the text a stretch begins that the page has too, where it begins there, and how long it is.
 
     They come in the order of the text, each as long as can be. A short one counts only where it follows the one before.
@@ -55,6 +55,9 @@ def _stretches(text: str, page: str) -> Iterator[tuple[int, int, int]]:
         if length >= min(_SHORTEST, len(text)):
             place = page.find(text[at : at + length], behind)
             place = page.find(text[at : at + length]) if place < 0 else place
+            tail = _tail(offsets[place : place + length])
+            if tail and _longest(text, at + length - tail, page) >= _SHORTEST:
+                length -= tail  # by chance the next words, elsewhere, begin as what stands here
         else:
             near = page[behind : behind + _NEAR + _SHORTEST]
             length = _longest(text, at, near)
@@ -64,6 +67,12 @@ def _stretches(text: str, page: str) -> Iterator[tuple[int, int, int]]:
             yield at, place, length
             behind = place + length
         at += max(1, length)
+
+
+def _tail(offsets: list[int]) -> int:
+    """How many letters behind the last gap between letters end a stretch, if only a few do; else 0."""
+    ends = range(1, min(_CRUMB + 1, len(offsets)))
+    return next((count for count in ends if offsets[-count] - offsets[-count - 1] > 1), 0)
 
 
 def _longest(text: str, at: int, page: str) -> int:

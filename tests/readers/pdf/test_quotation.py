@@ -72,6 +72,12 @@ def test_columns_may_come_in_another_order() -> None:
     ]
 
 
+def test_a_column_does_not_take_the_next_letters_from_another_place() -> None:
+    page = "света, и никто не видел лампу. Он писал до самого рас\ufffeСмотритель маяка сел за стол."
+    text = "Смотритель маяка сел за стол. Он писал до самого рассвета, и никто не видел лампу."
+    assert found("Он писал до самого рассвета", text, page) == ["Он писал до самого рас", "света"]
+
+
 def test_the_page_may_write_letters_in_parts() -> None:
     assert found("Ещё чай", "Ещё чай и варенье", "Еще\u0308 чаи\u0306 и варенье") == ["Еще\u0308 чаи"]
     assert found("final", "the final word is", "the ﬁnal word is") == ["ﬁnal"]
