@@ -71,8 +71,8 @@ def main(people: int = 50, rounds: int = 3, model_seconds: float = 3.0) -> None:
             library = [sys.executable, "-m", "ai_library_bot"]
             subprocess.run([*library, "ingest"], cwd=folder, env=environment, check=True, capture_output=True)
             bot = subprocess.Popen([*library, "serve-bot"], cwd=folder, env=environment, stderr=subprocess.PIPE)
+            assert bot.stderr
             try:
-                assert bot.stderr
                 bot.stderr.readline()  # it says that it is ready
                 numbers = itertools.count(_FIRST_PERSON)
                 asyncio.run(_ask(telegram, [telegram.user(next(numbers))], model_seconds))  # what loads at first
@@ -89,6 +89,7 @@ def main(people: int = 50, rounds: int = 3, model_seconds: float = 3.0) -> None:
                 print(f"the bot's processor time: {1000 * used:.1f} ms an answer")
             finally:
                 bot.terminate()
+                print(bot.stderr.read().decode()[-2000:], end="")  # what it had to complain of
                 bot.wait(30)
 
 
@@ -106,7 +107,12 @@ async def _ask(telegram: TelegramServer, crowd: Sequence[Person], model_seconds:
     began = time.monotonic()
     for number, person in enumerate(crowd):
         person.say(_QUESTIONS[number % len(_QUESTIONS)])
-    await telegram.wait_for(all_there, 60)
+    try:
+        await telegram.wait_for(all_there, 60)
+    except AssertionError:
+        left_out = [person.id for person in crowd if person.id not in arrived]
+        said = [message.text for person in left_out for message in telegram.messages(person)]
+        raise SystemExit(f"no answer within a minute for {left_out}; they got {said}") from None
     return [at - began - model_seconds for at in arrived.values()]
 
 

@@ -39,7 +39,7 @@ PATIENCE = 180.0
 
 _PER_CHAT = (3, 3.0)  # messages in seconds: Telegram forgives short bursts
 _PER_GROUP = (18, 60.0)
-_IN_ALL = (28, 1.0)
+_IN_ALL = (60, 2.0)  # about thirty a second, and as many at once when many ask at once
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 15.0  # seconds between tries, doubled each time
 
 _SPEAKS = (SendMessage, SendRichMessage, SendPhoto, SendDocument)

@@ -18,6 +18,7 @@ from dataclasses import fields
 from functools import lru_cache
 from itertools import chain
 from pathlib import Path
+from threading import Lock
 from typing import NamedTuple
 
 import tantivy
@@ -329,11 +330,13 @@ class _Stems(dict[str, list[str]]):
 
     def __init__(self, analyzer: tantivy.TextAnalyzer) -> None:
         self._analyzer = analyzer
+        self._analyzing = Lock()  # the analyzer refuses to work for two threads at once
 
     def __missing__(self, piece: str) -> list[str]:
-        if len(self) >= _REMEMBERED_STEMS:
-            self.clear()
-        stems = self[piece] = self._analyzer.analyze(piece)
+        with self._analyzing:
+            if len(self) >= _REMEMBERED_STEMS:
+                self.clear()
+            stems = self[piece] = self._analyzer.analyze(piece)
         return stems
 
 
