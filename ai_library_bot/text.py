@@ -114,15 +114,20 @@ def words(text: str) -> Iterator[Word]:
         yield Word(match.start(), match.end(), _fold_word(match.group()))
 
 
-def spans_of_words(text: str, wanted: Callable[[str], bool]) -> Iterator[Span]:
-    """The spans of the words of the text whose folded form is wanted; `wanted` is asked once for each spelling."""
-    known: dict[str, bool] = {}
-    for match in _WORD.finditer(text):
-        word = match.group()
-        if word not in known:
-            known[word] = wanted(_fold_word(word))
-        if known[word]:
-            yield match.span()
+class Wanted(dict[str, bool]):
+    """Which words are wanted, by their spelling; `wanted` is asked once for each, with its folded form."""
+
+    def __init__(self, wanted: Callable[[str], bool]) -> None:
+        self._wanted = wanted
+
+    def __missing__(self, spelling: str) -> bool:
+        answer = self[spelling] = self._wanted(_fold_word(spelling))
+        return answer
+
+
+def spans_of_words(text: str, wanted: Wanted) -> Iterator[Span]:
+    """The spans of the words of the text that are wanted."""
+    return (match.span() for match in _WORD.finditer(text) if wanted[match.group()])
 
 
 def blocks(text: str) -> Iterator[Span]:

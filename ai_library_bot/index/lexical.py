@@ -39,6 +39,7 @@ _LOCK = ".lock"
 _WRITER_MEMORY = 128_000_000  # bytes tantivy may fill before it writes a segment
 _LONGEST_WORD = 60
 _REMEMBERED_STEMS = 65_536  # some ten megabytes
+_REMEMBERED_PASSAGES = 4096  # some twenty megabytes; people ask about the same few books again and again
 _REMEMBERED_FREQUENCIES = 4096  # of the words of queries
 _SIMILAR_SAMPLE = 10  # passages read for words like a misspelt one
 _MOST_REMOVED = 0.3  # of all passages; with more of them removed the index is made anew
@@ -194,6 +195,8 @@ class LexicalIndex:
         self._documents, self._removed = _documents(folder)
         self._remembered = _Stems(_stems().build())
         self.stem = lru_cache(_REMEMBERED_STEMS)(self._stem)
+        self.stems = lru_cache(_REMEMBERED_PASSAGES)(self._all_stems)
+        self._stored = lru_cache(_REMEMBERED_PASSAGES)(self._read)
         self.frequency = lru_cache(_REMEMBERED_FREQUENCIES)(self._frequency)
 
     @property
@@ -201,9 +204,9 @@ class LexicalIndex:
         """How many passages there are."""
         return self._searcher.num_docs
 
-    def stems(self, text: str) -> list[str]:
+    def _all_stems(self, text: str) -> tuple[str, ...]:
         """The stems of the words of a text, in order, as they are indexed."""
-        return list(chain.from_iterable(map(self._remembered.__getitem__, _PIECE.findall(fold(text)))))
+        return tuple(chain.from_iterable(map(self._remembered.__getitem__, _PIECE.findall(fold(text)))))
 
     def _stem(self, word: str) -> str:
         """The stem of one folded word; the word itself if it has none."""
@@ -319,7 +322,10 @@ class LexicalIndex:
         return tantivy.Query.disjunction_max_query(forms, _OTHER_FORMS)
 
     def _entry(self, address: tantivy.DocAddress) -> Entry:
-        return _unpacked(self._searcher.doc(address)["stored"][0])
+        return self._stored(address.segment_ord, address.doc)
+
+    def _read(self, segment: int, document: int) -> Entry:
+        return _unpacked(self._searcher.doc(tantivy.DocAddress(segment, document))["stored"][0])
 
 
 _PIECE = re.compile(r"[^\s!-/:-@\[-`{-~]+")  # no token goes on beyond a space or a mark of ASCII

@@ -11,9 +11,9 @@ from ai_library_bot.errors import BadRequest, MissingInput, Unavailable
 from ai_library_bot.index import catalogue, ranking
 from ai_library_bot.index.lexical import LEXICAL, Entry, LexicalIndex
 from ai_library_bot.index.manifest import Published
-from ai_library_bot.index.query import matches, understand
+from ai_library_bot.index.query import asked_for, understand
 from ai_library_bot.index.shards import VECTORS
-from ai_library_bot.text import fold, guess_language
+from ai_library_bot.text import fold, guess_language, spans_of_words
 from ai_library_bot.types import Book, Excerpt, Hit, Passage, SearchResult, passage_id
 
 if TYPE_CHECKING:
@@ -73,6 +73,7 @@ class SearchIndex:
             known = [(passage.id, self.books[passage.book_id].language) for passage in passages]
             weight = ranking.total_weight(understood.terms)
             ranked = meaning.rank(vector, known, ranked, weight, asked_in=guess_language(query))
+        asked = asked_for(understood.terms, self._lexical.stem)
         return SearchResult(
             query=query,
             generation=self.published.number,
@@ -84,7 +85,7 @@ class SearchIndex:
                     relevance=scored.relevance,
                     passage=(passage := candidates[scored.number].passage),
                     book=self.books[passage.book_id],
-                    matches=tuple(matches(passage.text, understood.terms, self._lexical.stem)),
+                    matches=tuple(spans_of_words(passage.text, asked)),
                 )
                 for rank, scored in enumerate(ranked[:limit], 1)
             ),
@@ -185,7 +186,7 @@ class SearchIndex:
         ]
         return [found for found in near if found]
 
-    def _stems(self, found: Entry) -> tuple[list[str], frozenset[str]]:
+    def _stems(self, found: Entry) -> tuple[Sequence[str], frozenset[str]]:
         return self._lexical.stems(found.passage.text), frozenset(self._lexical.stems(found.context))
 
 
