@@ -218,7 +218,7 @@ class TestCandidates:
     ],
 )
 def test_stems(folder: Path, text: str, stems: list[str]) -> None:
-    assert write(folder, []).stems(text) == stems
+    assert list(write(folder, []).stems(text)) == stems
 
 
 class OneAtATime:
