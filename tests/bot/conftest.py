@@ -48,11 +48,10 @@ def telegram() -> Iterator[TelegramServer]:
 
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A bot that waits for nothing: not between messages or tries, not before it shows a preview, not for the disk."""
+    """A bot that waits for nothing: not between messages, not between tries, not for the disk."""
     quick: dict[ModuleType, dict[str, Any]] = {
         outgoing: {"_PER_CHAT": (1000, 1.0), "_PER_GROUP": (1000, 1.0), "_IN_ALL": (1000, 1.0), "_FIRST_WAIT": 0.02},
         polling: {"_FIRST_PAUSE": 0.02, "_LONGEST_PAUSE": 0.1},
-        live: {"_AT_FIRST": 0.05, "_DRAFT_EVERY": 0.05, "_EDIT_EVERY": 0.05},
         access: {"_FLOOD": (10_000, 10.0)},
         serve: {"STOP_SECONDS": 1.0},
         sqlite_store: {"_RULES": sqlite_store._RULES.replace("synchronous = full", "synchronous = off")},
@@ -61,6 +60,13 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
         for name, value in changes.items():
             monkeypatch.setattr(module, name, value)
     monkeypatch.setattr(AiohttpSession, "close", QuickSession.close)
+
+
+@pytest.fixture
+def eager(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bot that shows what it has so far almost at once, and often."""
+    for name in ("_AT_FIRST", "_DRAFT_EVERY", "_EDIT_EVERY"):
+        monkeypatch.setattr(live, name, 0.05)
 
 
 @pytest.fixture

@@ -308,6 +308,7 @@ async def test_in_any_chat_quotations_are_offered_that_stand_in_the_books(
         assert refused["is_personal"] is True, "what a stranger gets is kept for nobody else"
 
 
+@pytest.mark.usefixtures("eager")
 async def test_in_private_a_slow_answer_grows_in_a_draft(
     telegram: TelegramServer, shelf: Path, model: OpenAIServer
 ) -> None:
@@ -332,6 +333,7 @@ async def test_in_private_a_slow_answer_grows_in_a_draft(
     )
 
 
+@pytest.mark.usefixtures("eager")
 async def test_in_a_group_a_slow_answer_grows_in_the_place_of_a_promise(
     telegram: TelegramServer, shelf: Path, model: OpenAIServer
 ) -> None:
@@ -362,16 +364,18 @@ async def test_in_a_group_a_slow_answer_grows_in_the_place_of_a_promise(
     assert telegram.drafts == []
 
 
+@pytest.mark.usefixtures("eager")
 async def test_the_stop_button_of_a_draft_ends_the_answer(
     telegram: TelegramServer, shelf: Path, model: OpenAIServer
 ) -> None:
     reader = telegram.user(READER)
-    model.faults.append(stall(after=3))
+    model.fault = stall(after=3)
     async with running(settings_for(telegram, shelf, **asking(model))):
         reader.say(KEEPER)
         await telegram.wait_for(lambda: telegram.drafts)
         reader.stop(telegram.drafts[0])
         assert (await telegram.wait_for(lambda: telegram.last(reader))).text == EN("bot.stopped")
+        model.fault = None
         assert (await answer_to(reader, KEEPER)).text.startswith(f"{BLIND} [1]"), (
             "the next question has its turn at once"
         )
