@@ -57,7 +57,7 @@ async def answer(
     Raises as `SearchIndex.search`.
     """
     began = time.monotonic()
-    search = partial(index.search, books=books, authors=authors, languages=languages)
+    search = partial(index.search, books=books, authors=authors, languages=languages, marked=False)
     most = _RERANKED if writer and reranker else _HITS
     found = await asyncio.to_thread(search, query or question, most, vector=vector)
     extractive = ExtractiveWriter(index.stem)
@@ -90,7 +90,7 @@ async def answer(
         text=checked.text if checked.citations else "",
         writer=name,
         citations=checked.citations,
-        closest=() if checked.citations else shown[:_CLOSEST],
+        closest=() if checked.citations else index.marked(shown[:_CLOSEST], found.terms),
         generation=found.generation,
         seconds=round(time.monotonic() - began, 3),
         own_words=checked.own_words if checked.citations else (),
