@@ -49,6 +49,7 @@ class Accepted:
     def __init__(self, store: Store, replica: str, number: int, waiting: Waiting | None) -> None:
         self.number = number
         self.waiting = waiting
+        self._done = False
         self._store = store
         self._pending = f"pending/{replica}/{number}"
         self._state = f"update/{number}"
@@ -75,7 +76,10 @@ class Accepted:
         await self._store.put(self._state, _SENDING, seconds=_REMEMBERED)
 
     async def done(self) -> None:
-        """It was answered, or excused."""
+        """It was answered, or excused; told twice, it is written down once."""
+        if self._done:
+            return
+        self._done = True
         await asyncio.gather(
             self._store.put(self._state, _DONE, seconds=_REMEMBERED), self._store.remove(self._pending)
         )
