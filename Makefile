@@ -63,6 +63,7 @@ clean: ## remove .venv and every cache; the index stays
 .venv/runtime: .venv/bin/python requirements.lock pyproject.toml
 	$(LOCKED) requirements.lock
 	$(INSTALL) --no-index --no-deps --no-build-isolation --editable .
+	.venv/bin/python -m compileall -q ai_library_bot  # what reads books may not write, not even bytecode
 	@touch $@
 
 .venv/development: .venv/runtime requirements-dev.lock
