@@ -6,16 +6,16 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, wraps
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar
 
 from ai_library_bot import adapters, metrics
 from ai_library_bot.accounts import AccountedEmbedder, AccountedReranker, AccountedWriter
-from ai_library_bot.errors import BadSetting, Unavailable
+from ai_library_bot.errors import BadData, BadSetting, Unavailable
 from ai_library_bot.index.generations import Generations
 from ai_library_bot.types import (
     Answer,
@@ -48,8 +48,27 @@ _LOG = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
+Parameters = ParamSpec("Parameters")
+
 _MEGABYTE = 1_000_000  # bytes
 _REWRITING = 0.25  # of the time for an answer: understanding a follow-up question
+
+
+def _of_a_sound_generation(
+    asked: Callable[Concatenate[Library, Parameters], Awaitable[Result]],
+) -> Callable[Concatenate[Library, Parameters], Coroutine[Any, Any, Result]]:
+    """Asks once more, of the newest sound generation, if a file of the active one turns out to be damaged."""
+
+    @wraps(asked)
+    async def ask(library: Library, /, *arguments: Parameters.args, **named: Parameters.kwargs) -> Result:
+        while True:
+            try:
+                return await asked(library, *arguments, **named)
+            except BadData as error:
+                if not await asyncio.to_thread(library._generations.found_damaged, error):
+                    raise
+
+    return ask
 
 
 class Library:
@@ -103,6 +122,7 @@ class Library:
         """What came up that a person should know."""
         return tuple(self._notices.values())
 
+    @_of_a_sound_generation
     async def search(
         self,
         query: str,
@@ -122,6 +142,7 @@ class Library:
         metrics.searched(time.monotonic() - began)
         return replace(found, notices=(*notices, *found.notices), usage=usage)
 
+    @_of_a_sound_generation
     async def ask(
         self,
         question: str,
@@ -198,16 +219,16 @@ class Library:
         """Takes the named books out of the index; their files stay where they are."""
         from ai_library_bot import ingest
 
-        chosen = self._index().choose(books)
+        chosen = self._of_index(lambda index: index.choose(books))
         return await asyncio.to_thread(ingest.remove, self._generations, chosen, self._rules())
 
     def books(self) -> tuple[Book, ...]:
         """The books in the index, by path."""
-        return tuple(self._index().books.values())
+        return self._of_index(lambda index: tuple(index.books.values()))
 
     def show(self, passage: str, *, around: int = 1) -> Excerpt:
         """A passage by its id, with the passages of its chapter around it."""
-        return self._index().show(passage, around)
+        return self._of_index(lambda index: index.show(passage, around))
 
     def generations(self) -> tuple[Generation, ...]:
         """The generations kept, newest first."""
@@ -334,6 +355,15 @@ class Library:
             await asyncio.gather(task, return_exceptions=True)
             raise
 
+    def _of_index(self, get: Callable[[SearchIndex], Result]) -> Result:
+        """What `get` gets from the active generation, or the newest sound one if a file turns out to be damaged."""
+        while True:
+            try:
+                return get(self._index())
+            except BadData as error:
+                if not self._generations.found_damaged(error):
+                    raise
+
     def _index(self) -> SearchIndex:
         """The active generation, opened; the one in hand if it is still the active one."""
         from ai_library_bot.index.search import SearchIndex
@@ -347,7 +377,7 @@ class Library:
         if opened is None or opened.published.folder != published.folder:
             try:
                 opened = SearchIndex(published)
-            except (OSError, ValueError):
+            except (OSError, BadData):
                 if published.folder.exists():
                     raise
                 opened = SearchIndex(self._generations.current())  # pruned by an ingest between the two looks
