@@ -126,7 +126,7 @@ class LexicalWriter:
 
     def abandon(self) -> None:
         """Lets go of the folder without finishing what was begun in it."""
-        with suppress(ValueError):  # whatever else went wrong has been said
+        with suppress(ValueError, RuntimeError):  # what went wrong has been said; `close` may have come half the way
             self._writer.rollback()
             self._writer.wait_merging_threads()
 
