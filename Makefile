@@ -6,7 +6,7 @@ PYTHON =
 
 # Debian packages that some tests run (servers, tools); `make test` installs the missing ones where it can, and where
 # it can't those tests are skipped.
-TEST_PACKAGES = redis-server
+TEST_PACKAGES = redis-server strace
 
 INSTALL = .venv/bin/python -m pip install --quiet --disable-pip-version-check
 LOCKED = $(INSTALL) --require-hashes --only-binary :all: --requirement
@@ -15,7 +15,7 @@ COMPILE = .venv/bin/uv pip compile --quiet --no-config --upgrade --universal --p
 BUILD_REQUIREMENTS = .venv/bin/python -c "import sys, tomllib; \
 	print(*tomllib.load(sys.stdin.buffer)['build-system']['requires'], sep='\n')" < pyproject.toml
 
-.PHONY: help install extras demo setup check test fix bench lock clean
+.PHONY: help install extras demo setup check test torture fix bench lock clean
 
 help: ## print this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' Makefile | expand -t 14
@@ -40,6 +40,9 @@ check: .venv/development ## lint, formatting and types
 test: .venv/development ## run the tests
 	@sh .ci/apt $(TEST_PACKAGES) || echo "Going on without: the tests that need it are skipped." >&2
 	.venv/bin/python -m pytest --numprocesses auto
+
+torture: .venv/development ## try by force, for hours, what docs/reliability.md promises
+	.venv/bin/python -m tests.reliability
 
 fix: .venv/development ## mend what ruff can mend, and format
 	.venv/bin/ruff check --fix

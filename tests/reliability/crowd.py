@@ -23,20 +23,19 @@ def searching(folder: Path, seconds: float, seed: int = 1) -> Tally:
     _edit(shelf, 0)
     shelf.ingest(rules=_PRUNING)
     spawn = multiprocessing.get_context("spawn")
-    end = time.time() + seconds
     with spawn.Pool(SEARCHERS) as processes:
         searches = processes.starmap_async(
-            _search, [(shelf.index, end, number % 2 == 0) for number in range(SEARCHERS)]
+            _search, [(shelf.index, seconds, number % 2 == 0) for number in range(SEARCHERS)]
         )
         writes = {"generations published": 0, "rollbacks": 0}
-        while time.time() < end:
+        while not searches.ready():
             _edit(shelf, writes["generations published"] + 1)
             shelf.ingest(rules=_PRUNING)
             writes["generations published"] += 1
             if writes["generations published"] % 3 == 0:
                 shelf.generations.roll_back()
                 writes["rollbacks"] += 1
-        told = searches.get(60)
+        told = searches.get()
     tally = Tally(f"{SEARCHERS} searchers beside a writer")
     tally.outcomes["searches"] = sum(count for count, _ in told)
     tally.failures += [failure for _, failures in told for failure in failures]
@@ -50,16 +49,16 @@ def _edit(shelf: Shelf, edition: int) -> None:
         shelf.put(f"{number}.md", f"The lamp of edition {edition} burns, says book {number}.", title=f"Book {number}")
 
 
-def _search(folder: Path, end: float, opens_anew: bool) -> tuple[int, list[str]]:
-    """Searches until the end; how often, and what was wrong."""
-    return asyncio.run(_searching(Settings(faiss_path=folder), end, opens_anew))
+def _search(folder: Path, seconds: float, opens_anew: bool) -> tuple[int, list[str]]:
+    """Searches for so long; how often, and what was wrong."""
+    return asyncio.run(_searching(Settings(faiss_path=folder), time.monotonic() + seconds, opens_anew))
 
 
 async def _searching(settings: Settings, end: float, opens_anew: bool) -> tuple[int, list[str]]:
     count = 0
     failures: list[str] = []
     library = Library(settings)
-    while time.time() < end and not failures:
+    while time.monotonic() < end and not failures:
         if opens_anew:
             library = Library(settings)
         try:

@@ -55,14 +55,14 @@ def cuts(folder: Path, count: int, *, vectors: bool = False, seed: int = 1) -> T
             machine.after_power_cut(left, lucky, fate)
             trials.append((name, bool(done), left))
 
-    steps = _steps(toy, folder)
-    for_each, for_the_end = count // (steps + 5), count // 10
-    machine = Disk(place, watch=lambda: cut(for_each))
+    steps, at_the_end = _steps(toy, folder), -(-count // 6)
+    due = iter([step * (count - at_the_end) // steps for step in range(steps + 1)])
+    machine = Disk(place, watch=lambda: cut(next(due) - len(trials)))
     with machine.running():
         ingest = Shelf(folder / "toy", os.path.relpath(place / "index", folder / "toy"))
         toy.ingest(ingest)
     done.append(True)
-    cut(max(for_the_end, count - len(trials)))
+    cut(count - len(trials))
     machine.close()
 
     def start_again(trial: tuple[str, bool, Path]) -> str:
