@@ -55,6 +55,7 @@ lock: .venv/development ## renew the lock files: the newest releases that pyproj
 	$(BUILD_REQUIREMENTS) | $(COMPILE) --output-file requirements.lock pyproject.toml -
 	$(COMPILE) --all-extras --output-file requirements-extras.lock pyproject.toml requirements.lock
 	$(COMPILE) --all-extras --group dev --output-file requirements-dev.lock pyproject.toml requirements-extras.lock
+	$(COMPILE) --group audit --output-file requirements-audit.lock
 
 clean: ## remove .venv and every cache; the index stays
 	rm -rf .venv .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
