@@ -17,15 +17,15 @@ _BOOKS = 5
 _PRUNING = RULES.__class__(RULES.max_book_mb, RULES.min_passage_chars, keep_generations=2)
 
 
-def searching(folder: Path, seconds: float, seed: int = 1) -> Tally:
-    """Runs `SEARCHERS` processes that search, half of them opening the index anew each time, beside one writer."""
+def searching(folder: Path, seconds: float, searchers: int = SEARCHERS) -> Tally:
+    """Runs processes that search, half of them opening the index anew each time, beside one writer."""
     shelf = Shelf(folder)
     _edit(shelf, 0)
     shelf.ingest(rules=_PRUNING)
     spawn = multiprocessing.get_context("spawn")
-    with spawn.Pool(SEARCHERS) as processes:
+    with spawn.Pool(searchers) as processes:
         searches = processes.starmap_async(
-            _search, [(shelf.index, seconds, number % 2 == 0) for number in range(SEARCHERS)]
+            _search, [(shelf.index, seconds, number % 2 == 0) for number in range(searchers)]
         )
         writes = {"generations published": 0, "rollbacks": 0}
         while not searches.ready():
@@ -36,7 +36,7 @@ def searching(folder: Path, seconds: float, seed: int = 1) -> Tally:
                 shelf.generations.roll_back()
                 writes["rollbacks"] += 1
         told = searches.get()
-    tally = Tally(f"{SEARCHERS} searchers beside a writer")
+    tally = Tally(f"{searchers} searchers beside a writer")
     tally.outcomes["searches"] = sum(count for count, _ in told)
     tally.failures += [failure for _, failures in told for failure in failures]
     tally.facts.update(writes)

@@ -54,7 +54,7 @@ def test_damage_is_found_and_never_shown(tmp_path: Path) -> None:
 
 
 def test_who_searches_while_another_writes_sees_one_generation(tmp_path: Path) -> None:
-    tally = crowd.searching(tmp_path, 2)
+    tally = crowd.searching(tmp_path, 1.5, searchers=4)
     assert_passed(tally)
     assert tally.facts["generations published"]
 
@@ -74,4 +74,4 @@ def test_orders_in_books_are_obeyed_in_vain(tmp_path: Path) -> None:
 
 @on_posix
 def test_a_damaged_book_is_read_or_named(tmp_path: Path) -> None:
-    assert_passed(fuzz.fuzz(tmp_path, seconds=3, seed=1))
+    assert_passed(fuzz.fuzz(tmp_path, seconds=2, seed=1))
