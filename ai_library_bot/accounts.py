@@ -1,18 +1,26 @@
-"""Whatever is paid for is written down as soon as it is: a run that is stopped half-way has spent money too."""
+"""Whatever is paid for is written down as soon as it is: a run that is stopped half-way has spent money too.
+
+And what has to be paid for is asked only where the purse of whoever asks grants it.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ai_library_bot.errors import Unavailable
-from ai_library_bot.protocols import AnswerWriter, Embedded, Embedder, Reranker
-from ai_library_bot.types import Draft, Fault, SearchResult, Usage
+from ai_library_bot.protocols import Embedded, Embedder, Purse, Reranker
+from ai_library_bot.types import Usage
 from ai_library_bot.usage import Kind
 
 if TYPE_CHECKING:
+    from ai_library_bot.openai_api.chat import ChatModel, Completion, Message, Schema
     from ai_library_bot.protocols import Vector
+
+Result = TypeVar("Result")
 
 Account = Callable[[Kind, str, Usage, float], None]
 """Writes down what a request was for, the model, what it used, and how many seconds it took."""
@@ -48,40 +56,117 @@ class AccountedEmbedder:
         return self._embedder.estimate(texts)
 
 
-class AccountedWriter:
-    """Does as `writer` does, and has what it used written down, also where nothing came of it."""
+class Request:
+    """A request on a bill; whoever makes it says what it `used`, as far as the model told."""
 
-    def __init__(self, writer: AnswerWriter, account: Account) -> None:
-        self._writer = writer
+    def __init__(self) -> None:
+        self.used = Usage()
+        self.free = False
+
+
+class Bill:
+    """What one question costs: every request is paid from the purse, if there is one, written down and added up."""
+
+    def __init__(self, account: Account, purse: Purse | None = None) -> None:
         self._account = account
+        self._purse = purse
+        self.usage = Usage()
+        """What was used so far."""
+
+    @asynccontextmanager
+    async def request(self, kind: Kind, model: str, most: Usage) -> AsyncIterator[Request]:
+        """Surrounds a request that may use `most`; one that uses no tokens is not for the purse.
+
+        It is settled once, whatever becomes of it. What a request used that was broken off, or whose model does not
+        tell, nobody knows: for the purse that is `most`.
+        Raises Unavailable, and nothing may be asked, where the purse does not grant it.
+        """
+        purse = self._purse if _has_tokens(most) else None
+        if purse:
+            await _reserve(purse, most)
+        request = Request()
+        began = time.monotonic()
+        try:
+            yield request
+        except Exception as fault:
+            request.used = getattr(fault, "usage", Usage())
+            request.free = getattr(fault, "free", False)
+            raise
+        finally:
+            self.usage += request.used
+            self._account(kind, model, request.used, time.monotonic() - began)
+            if purse:
+                known = request.free or _has_tokens(request.used)
+                await _settle(purse, most, request.used if known else most)
+
+
+class BilledChat:
+    """Does as `chat` does, and has each request for this `kind` of work on the bill."""
+
+    def __init__(self, chat: ChatModel, kind: Kind, bill: Bill) -> None:
+        self._chat = chat
+        self._kind = kind
+        self._bill = bill
 
     @property
     def name(self) -> str:
-        return self._writer.name
+        return self._chat.name
 
-    async def write(
-        self, found: SearchResult, check: Callable[[Draft], Sequence[Fault]], on_draft: Callable[[Draft], None]
-    ) -> Draft:
-        began = time.monotonic()
-        try:
-            draft = await self._writer.write(found, check, on_draft)
-        except Unavailable as error:
-            self._account("answer", self.name, getattr(error, "usage", Usage()), time.monotonic() - began)
-            raise
-        self._account("answer", self.name, draft.usage, time.monotonic() - began)
-        return draft
+    async def complete(
+        self,
+        messages: Sequence[Message],
+        schema: type[Schema],
+        *,
+        seconds: float,
+        on_text: Callable[[str], None] | None = None,
+    ) -> Completion[Schema]:
+        async with self._bill.request(self._kind, self.name, self._chat.most(messages, schema)) as request:
+            completion = await self._chat.complete(messages, schema, seconds=seconds, on_text=on_text)
+            request.used = completion.usage
+        return completion
 
 
-class AccountedReranker:
-    """Does as `reranker` with that `model` does, and has each request written down."""
+class BilledReranker:
+    """Does as `reranker` with that `model` does, and has each request on the bill; no purse pays for it."""
 
-    def __init__(self, reranker: Reranker, model: str, account: Account) -> None:
+    def __init__(self, reranker: Reranker, model: str, bill: Bill) -> None:
         self._reranker = reranker
         self._model = model
-        self._account = account
+        self._bill = bill
 
     async def rerank(self, question: str, texts: Sequence[str]) -> tuple[list[int], Usage]:
-        began = time.monotonic()
-        order, usage = await self._reranker.rerank(question, texts)
-        self._account("rerank", self._model, usage, time.monotonic() - began)
-        return order, usage
+        async with self._bill.request("rerank", self._model, Usage()) as request:
+            order, request.used = await self._reranker.rerank(question, texts)
+        return order, request.used
+
+
+def _has_tokens(usage: Usage) -> bool:
+    return usage.prompt_tokens + usage.completion_tokens > 0
+
+
+async def _reserve(purse: Purse, most: Usage) -> None:
+    granted, stopped = await _to_its_end(purse.reserve(most))
+    if stopped and granted:
+        await _to_its_end(purse.settle(most, Usage()))
+    if stopped:
+        raise asyncio.CancelledError
+    if not granted:
+        raise Unavailable("budget_spent")
+
+
+async def _settle(purse: Purse, most: Usage, used: Usage) -> None:
+    _, stopped = await _to_its_end(purse.settle(most, used))
+    if stopped:
+        raise asyncio.CancelledError
+
+
+async def _to_its_end(work: Coroutine[Any, Any, Result]) -> tuple[Result, bool]:
+    """What the work returns, and whether somebody wanted to stop it: half of it done would falsify the accounts."""
+    task = asyncio.create_task(work)
+    stopped = False
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError:
+            stopped = True
+    return task.result(), stopped

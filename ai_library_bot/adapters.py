@@ -10,8 +10,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ai_library_bot.local_model.hub import Fetched
-    from ai_library_bot.openai_api.chat import ChatModel
+    from ai_library_bot.openai_api.chat import Chat, ChatModel
     from ai_library_bot.openai_api.service import Service
+    from ai_library_bot.openai_api.transcription import Transcriber
     from ai_library_bot.protocols import AnswerCache, Embedder, Reranker
     from ai_library_bot.settings import Settings
 
@@ -60,19 +61,34 @@ def chat(settings: Settings) -> ChatModel | None:
     return ChatModel(settings.openai_base_url, settings.openai_api_key, name, settings.prices)
 
 
-def reranker(settings: Settings, model: ChatModel | None) -> Reranker | None:
-    """Who orders the passages found anew, if anybody: an endpoint, or the model that writes."""
-    if settings.rerank_url:
-        from ai_library_bot.openai_api.reranking import EndpointReranker
-        from ai_library_bot.openai_api.service import Service
+def endpoint_reranker(settings: Settings) -> Reranker | None:
+    """The endpoint that orders the passages found anew, if there is one."""
+    if settings.rerank_url is None:
+        return None
+    from ai_library_bot.openai_api.reranking import EndpointReranker
+    from ai_library_bot.openai_api.service import Service
 
-        asked = Service(settings.rerank_url, settings.rerank_api_key)
-        return EndpointReranker(asked, settings.rerank_url, settings.rerank_model)
-    if settings.rerank_model == _CHAT and model:
-        from ai_library_bot.openai_api.reranking import ChatReranker
+    asked = Service(settings.rerank_url, settings.rerank_api_key)
+    return EndpointReranker(asked, settings.rerank_url, settings.rerank_model)
 
-        return ChatReranker(model)
-    return None
+
+def chat_reranker(settings: Settings, chat: Chat | None) -> Reranker | None:
+    """The model that writes, as the one that orders the passages first, if it is to do so."""
+    if settings.rerank_model != _CHAT or chat is None:
+        return None
+    from ai_library_bot.openai_api.reranking import ChatReranker
+
+    return ChatReranker(chat)
+
+
+def transcriber(settings: Settings) -> Transcriber | None:
+    """Who understands speech, if anybody."""
+    asked = service(settings)
+    if settings.transcription_model is None or asked is None:
+        return None
+    from ai_library_bot.openai_api.transcription import Transcriber
+
+    return Transcriber(asked, settings.transcription_model, settings.prices)
 
 
 def cache(settings: Settings) -> AnswerCache | None:

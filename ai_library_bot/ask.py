@@ -6,15 +6,17 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ai_library_bot.answers import quotes
 from ai_library_bot.answers.extractive import ExtractiveWriter
+from ai_library_bot.answers.next_questions import fitting
 from ai_library_bot.answers.plain import plain
 from ai_library_bot.answers.quotes import Checked
 from ai_library_bot.errors import Unavailable
 from ai_library_bot.index.search import SearchIndex
-from ai_library_bot.types import Answer, Draft, Hit, Notice, Passage, SearchResult, Usage
+from ai_library_bot.types import Answer, Citation, Draft, Hit, Notice, Passage, SearchResult, Usage
 
 if TYPE_CHECKING:
     from ai_library_bot.protocols import AnswerWriter, Reranker, Vector
@@ -23,6 +25,7 @@ _Because = tuple[str, dict[str, str | int | float]]
 
 _HITS = 10  # passages a writer is given, with their neighbours
 _RERANKED = 30  # passages that are ordered anew, where somebody can
+_SPARE = 3  # passages more than quotations are wanted: some say what another says, or have no sentence to quote
 _CLOSEST = 3  # passages shown when there is no answer
 _LOOKED_IN = 10  # passages of a book in which a quotation is looked for that stands elsewhere in it
 _DIALOGUE = ("—", "–", "-", "«", "“", '"')  # what a paragraph begins with that goes on with a conversation
@@ -54,16 +57,9 @@ async def answer(
     Raises as `SearchIndex.search`.
     """
     began = time.monotonic()
-    found = await asyncio.to_thread(
-        lambda: index.search(
-            query or question,
-            _RERANKED if writer and reranker else _HITS,
-            vector=vector,
-            books=books,
-            authors=authors,
-            languages=languages,
-        )
-    )
+    search = partial(index.search, books=books, authors=authors, languages=languages, marked=False)
+    most = _RERANKED if writer and reranker else _HITS
+    found = await asyncio.to_thread(search, query or question, most, vector=vector)
     extractive = ExtractiveWriter(index.stem)
     desk = _Desk(index, strict=strict, on_growth=on_growth)
     notices, usage = found.notices, found.usage
@@ -74,8 +70,8 @@ async def answer(
                 if reranker:
                     shown, notice, paid = await _ordered_anew(found, reranker)
                     notices, usage = (*notices, *notice), usage + paid
-                checked, paid = await desk.written(writer, shown.at_least(min_relevance))
-                usage, name = usage + paid, writer.name
+                checked, draft = await desk.written(writer, shown.at_least(min_relevance))
+                usage, name = usage + draft.usage, writer.name
         except Unavailable as error:
             usage += getattr(error, "usage", Usage())
             notices = (*notices, Notice("writer_unavailable", because=(error.key, error.details)))
@@ -86,19 +82,32 @@ async def answer(
         supporting = replace(found, hits=found[:_HITS]).at_least(min_relevance)
         draft = await extractive.write(supporting, lambda _: (), lambda _: None)
         checked = quotes.verify(draft, _by_id(supporting), lambda *_: ())
+    suggested = fitting(draft.next_questions, question, query)
+    answered = [await asyncio.to_thread(search, one, 1) for one in suggested]
     return Answer(
         question=question,
         found=bool(checked.citations),
         text=checked.text if checked.citations else "",
         writer=name,
         citations=checked.citations,
-        closest=() if checked.citations else shown[:_CLOSEST],
+        closest=() if checked.citations else index.marked(shown[:_CLOSEST], found.terms),
         generation=found.generation,
         seconds=round(time.monotonic() - began, 3),
         own_words=checked.own_words if checked.citations else (),
         notices=notices,
         usage=usage,
+        next_questions=tuple(one.query for one in answered if one.at_least(min_relevance)),
     )
+
+
+def quotations(index: SearchIndex, words: str, *, limit: int, min_relevance: float) -> tuple[Citation, ...]:
+    """The best sentence of each of the passages that match the words best, best first; at most `limit`, each once.
+
+    Only passages of at least `min_relevance` (0…1) are quoted. Raises as `SearchIndex.search`.
+    """
+    found = index.search(words, limit + _SPARE).at_least(min_relevance)
+    draft = ExtractiveWriter(index.stem).one_of_each(found, limit)
+    return quotes.verify(draft, _by_id(found), lambda *_: ()).citations
 
 
 class _Desk:
@@ -110,7 +119,7 @@ class _Desk:
         self._on_growth = on_growth
         self._elsewhere: dict[tuple[str, str], list[Passage]] = {}
 
-    async def written(self, writer: AnswerWriter, found: SearchResult) -> tuple[Checked, Usage]:
+    async def written(self, writer: AnswerWriter, found: SearchResult) -> tuple[Checked, Draft]:
         given = await asyncio.to_thread(self._with_neighbours, replace(found, hits=found[:_HITS]))
         hits = _by_id(given)
         longest = 0
@@ -128,7 +137,7 @@ class _Desk:
                 self._on_growth(text)
 
         draft = await writer.write(given, lambda draft: examine(draft).faults, show)
-        return examine(draft, self._strict), draft.usage
+        return examine(draft, self._strict), draft
 
     def _with_neighbours(self, found: SearchResult) -> SearchResult:
         """Each hit between the passages that its thought comes from and goes on in; every passage once."""

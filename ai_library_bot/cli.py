@@ -27,6 +27,7 @@ from ai_library_bot.terminal import Page
 from ai_library_bot.types import Answer, IngestReport, Notice, Turn
 
 if TYPE_CHECKING:
+    from ai_library_bot.bot.dry_run import Line
     from ai_library_bot.library import Library
     from ai_library_bot.settings import Settings
 
@@ -57,12 +58,8 @@ class Session:
     def wait_for(self, work: Callable[[Library], Awaitable[Result]]) -> Result:
         """Open the library, wait for its result, and pass on what it has to say besides."""
         import asyncio
-        import logging
 
-        from ai_library_bot.settings import Settings
-
-        settings = Settings()
-        logging.basicConfig(level=settings.log_level, format="%(levelname)s %(name)s: %(message)s")
+        settings = self._settings()
 
         async def session() -> Result:
             async with self.open_library(settings) as library:
@@ -80,6 +77,38 @@ class Session:
             return work(library)
 
         return self.wait_for(at_once)
+
+    def serve(self, log_as_json: bool) -> None:
+        """Be the bot in Telegram until it is stopped."""
+        import asyncio
+
+        from ai_library_bot.bot.serve import serve
+
+        settings = self._settings(log_as_json)
+
+        async def session() -> None:
+            async with self.open_library(settings) as library:
+                await serve(library, settings, on_ready=lambda name: self.err.write(self.say("serve.ready", bot=name)))
+
+        asyncio.run(session())
+        self.err.write(self.say("serve.stopped"))
+
+    def rehearse(self) -> Sequence[Line]:
+        """What the bot would say in a short dialogue."""
+        import asyncio
+
+        from ai_library_bot.bot.dry_run import dialogue
+
+        return asyncio.run(dialogue(self._settings()))
+
+    def _settings(self, log_as_json: bool = False) -> Settings:
+        """The settings; the log begins, and knows from then on what to hide."""
+        from ai_library_bot import logs
+        from ai_library_bot.settings import Settings
+
+        settings = Settings()
+        logs.start(settings, as_json=log_as_json)
+        return settings
 
     def note(self, notices: Iterable[Notice]) -> None:
         """Say what a person should know besides the result."""
@@ -248,6 +277,20 @@ def rollback_index(
 
 
 @app.command(cls=Command)
+def serve_bot(
+    context: typer.Context,
+    dry_run: Annotated[bool, typer.Option("--dry-run")] = False,
+    as_json: AsJson = False,
+) -> int:
+    session = _session(context)
+    if dry_run:
+        session.show(session.rehearse(), render.dialogue, json_output.dialogue, as_json)
+    else:
+        session.serve(as_json)
+    return 0
+
+
+@app.command(cls=Command)
 def verify(context: typer.Context, as_json: AsJson = False) -> int:
     session = _session(context)
     found = session.read(lambda library: library.verify())
@@ -284,7 +327,9 @@ def main(arguments: Sequence[str] | None = None, open_library: Callable[[Setting
         session.err.write(problem.say(session.say.language), indent=2, label=("✗", "bold red"))
         return problem.exit_code
     except Exception:  # noqa: BLE001 - what nobody foresaw is a bug; the one place that says so
-        for line in traceback.format_exc().splitlines():
+        from ai_library_bot.logs import redacted
+
+        for line in redacted(traceback.format_exc()).splitlines():
             session.err.write(line)
         session.err.write((session.say("bug.message"), "bold red"))
         return LibraryError.exit_code

@@ -77,6 +77,7 @@ def answer(result: Answer, say: Messages) -> Json:
         ],
         "closest": [_hit(hit) for hit in result.closest],
         "own_words": list(result.own_words),
+        "next_questions": list(result.next_questions),
         "notices": _notices(result.notices, say),
         "generation": result.generation,
         "usage": asdict(result.usage),
@@ -174,6 +175,14 @@ def verification(found: Sequence[Verification]) -> Json:
             }
             for one in found
         ],
+    }
+
+
+def dialogue(lines: Sequence[tuple[bool, str, list[list[str]]]]) -> Json:
+    return {
+        "dialogue": [
+            {"from": "bot" if by_bot else "you", "text": text, "buttons": buttons} for by_bot, text, buttons in lines
+        ]
     }
 
 

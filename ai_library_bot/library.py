@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property, wraps
+from functools import cached_property, partial, wraps
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar
 
 from ai_library_bot import adapters, metrics
-from ai_library_bot.accounts import AccountedEmbedder, AccountedReranker, AccountedWriter
+from ai_library_bot.accounts import AccountedEmbedder, Bill, BilledChat, BilledReranker
 from ai_library_bot.errors import BadData, BadSetting, Unavailable
 from ai_library_bot.index.generations import Generations
 from ai_library_bot.types import (
     Answer,
     Book,
     Check,
+    Citation,
     Excerpt,
     Generation,
     IngestPlan,
@@ -39,8 +41,9 @@ if TYPE_CHECKING:
     from ai_library_bot.index.search import SearchIndex
     from ai_library_bot.ingest import Rules
     from ai_library_bot.local_model.hub import Fetched
-    from ai_library_bot.openai_api.chat import ChatModel
-    from ai_library_bot.protocols import AnswerWriter, Embedder, Reranker, Vector
+    from ai_library_bot.openai_api.chat import Chat, ChatModel
+    from ai_library_bot.openai_api.transcription import Transcriber
+    from ai_library_bot.protocols import AnswerWriter, Embedder, Purse, Reranker, Vector
     from ai_library_bot.settings import Settings
     from ai_library_bot.usage import Kind
 
@@ -84,6 +87,7 @@ class Library:
         self._cache = adapters.cache(settings)
         self._ledger = UsageLedger(self._generations.folder)
         self._opened: SearchIndex | None = None
+        self._drawing = asyncio.Semaphore(os.cpu_count() or 1)  # each picture takes a process of its own
         self._notices: dict[str, Notice] = {}
         self._on_progress: Callable[[Progress], None] = lambda _: None
 
@@ -135,12 +139,26 @@ class Library:
         """The `limit` passages that match a query best, from the named books, authors and languages if any are."""
         began = time.monotonic()
         index = await asyncio.to_thread(self._index)
-        vector, notices, usage = await self._meaning(index, query)
+        bill = Bill(self._account)
+        vector, notices = await self._meaning(index, query, bill)
         found = await asyncio.to_thread(
             lambda: index.search(query, limit, vector=vector, books=books, authors=authors, languages=languages)
         )
         metrics.searched(time.monotonic() - began)
-        return replace(found, notices=(*notices, *found.notices), usage=usage)
+        return replace(found, notices=(*notices, *found.notices), usage=bill.usage)
+
+    @_of_a_sound_generation
+    async def quotations(self, words: str, *, limit: int = 5) -> tuple[Citation, ...]:
+        """What the books say to words that somebody is typing: a sentence of each passage that fits, best first.
+
+        They are searched by words alone, so it costs nothing and takes milliseconds. Without a letter nothing fits.
+        """
+        from ai_library_bot import ask
+
+        if not any(map(str.isalpha, words)):
+            return ()
+        demand = self._settings.min_relevance
+        return await asyncio.to_thread(lambda: ask.quotations(self._index(), words, limit=limit, min_relevance=demand))
 
     @_of_a_sound_generation
     async def ask(
@@ -152,13 +170,15 @@ class Library:
         languages: Sequence[str] = (),
         strict: bool = True,
         history: Sequence[Turn] = (),
+        purse: Purse | None = None,
         on_growth: Callable[[str], None] = lambda _: None,
     ) -> Answer:
         """The answer to a question, with quotations that stand in the books, or `found=False`.
 
         Where no model is set up, or it does not answer in time, the answer only quotes. `history` are the turns before,
         which help to understand the question and never become a source. `on_growth` hears all that is written and
-        checked so far. Unless `strict`, sentences without a quotation stay, marked as the model's own words.
+        checked so far. Unless `strict`, sentences without a quotation stay, marked as the model's own words. With a
+        `purse` no model is asked for what that does not grant, as if it were down.
         """
         from ai_library_bot import ask
         from ai_library_bot.answers import follow_up
@@ -166,18 +186,19 @@ class Library:
         began = time.monotonic()
         index = await asyncio.to_thread(self._index)
         limit = self._settings.answer_seconds
-        query, rewriting = await follow_up.stand_alone(question, history, self._chat, seconds=limit * _REWRITING)
-        self._account("rewrite", self._settings.openai_model, rewriting, time.monotonic() - began)
-        vector, notices, embedding = await self._meaning(index, query, seconds=limit - (time.monotonic() - began))
+        bill = Bill(self._account, purse)
+        chat = self._billed_chat("rewrite", bill)
+        query, _ = await follow_up.stand_alone(question, history, chat, seconds=limit * _REWRITING)
+        vector, notices = await self._meaning(index, query, bill, seconds=limit - (time.monotonic() - began))
         filters = {"books": books, "authors": authors, "languages": languages}
-        writer = self._writer(index, filters, meaning=vector is not None)
+        writer = self._writer(index, filters, bill, meaning=vector is not None)
         answer = await ask.answer(
             index,
             question,
             query=query,
             vector=vector,
             writer=writer,
-            reranker=self._reranker,
+            reranker=self._reranker(bill),
             strict=strict,
             min_relevance=self._settings.min_relevance,
             seconds=max(0.0, limit - (time.monotonic() - began)),
@@ -192,9 +213,23 @@ class Library:
         seconds = round(time.monotonic() - began, 3)
         quoted = writer is not None and answer.writer != writer.name
         metrics.answered("quoted" if quoted else "found" if answer.found else "not_found", seconds)
-        return replace(
-            answer, notices=(*notices, *answer.notices), usage=rewriting + embedding + answer.usage, seconds=seconds
-        )
+        return replace(answer, notices=(*notices, *answer.notices), usage=bill.usage, seconds=seconds)
+
+    @property
+    def understands_voice(self) -> bool:
+        """Whether a model is set up that `transcribe` can ask."""
+        return self._transcriber is not None
+
+    async def transcribe(self, audio: bytes, *, name: str = "voice.ogg", purse: Purse | None = None) -> str:
+        """What is said in a recording, on one line; empty if nothing is. `name` is that of its file.
+
+        A stranger's text, like all that a model says. Raises BadSetting where no model is set up for it.
+        """
+        if self._transcriber is None:
+            raise BadSetting("voice_not_set_up")
+        from ai_library_bot import voice
+
+        return await voice.understood(self._transcriber, audio, name, Bill(self._account, purse))
 
     async def ingest(
         self, paths: Sequence[Path] = (), *, on_progress: Callable[[Progress], None] | None = None
@@ -206,6 +241,16 @@ class Library:
         from ai_library_bot import ingest
 
         return await self._with_books(ingest.ingest, paths, on_progress)
+
+    async def add(self, file: Path, name: str) -> IngestReport:
+        """Moves a file that somebody sent as `name` to the books under BOOKS_PATH, and ingests it alone.
+
+        If it is no book, too large, or there already, the report says so, and the file is gone. After an error, or
+        when cancelled, it is where it was. Raises BadRequest for a kind of file that no reader reads.
+        """
+        from ai_library_bot import shelving
+
+        return await self._with_books(partial(shelving.add, file, name), (), None)
 
     async def plan(
         self, paths: Sequence[Path] = (), *, on_progress: Callable[[Progress], None] | None = None
@@ -230,6 +275,18 @@ class Library:
         """A passage by its id, with the passages of its chapter around it."""
         return self._of_index(lambda index: index.show(passage, around))
 
+    @_of_a_sound_generation
+    async def page_picture(self, passage_id: str, start: int, end: int) -> bytes:
+        """The page of a PDF on which `passage.text[start:end]` begins, as PNG, with these words marked.
+
+        Raises MissingInput for a passage or a file that is not there any more, BadRequest for a book without pages,
+        UnreadableBook for a file that has changed since or can't be drawn.
+        """
+        from ai_library_bot.pictures import page_picture
+
+        async with self._drawing:
+            return await page_picture(self._index(), passage_id, start, end)
+
     def generations(self) -> tuple[Generation, ...]:
         """The generations kept, newest first."""
         return self._generations.listed()
@@ -252,7 +309,7 @@ class Library:
             service=adapters.service(self._settings),
             has_key=self._settings.openai_api_key is not None,
             chat_model=adapters.chat_name(self._settings),
-            embedder=self._embedder,
+            embedder=self._accounted_embedder,
             redis=self._cache if self._settings.cache_backend == "redis" else None,
             ledger=self._ledger,
         )
@@ -264,29 +321,44 @@ class Library:
 
     @cached_property
     def _embedder(self) -> Embedder | None:
-        embedder = adapters.embedder(self._settings, self._fetching)
-        return AccountedEmbedder(embedder, self._account) if embedder else None
+        return adapters.embedder(self._settings, self._fetching)
+
+    @cached_property
+    def _accounted_embedder(self) -> Embedder | None:
+        return AccountedEmbedder(self._embedder, self._account) if self._embedder else None
 
     @cached_property
     def _chat(self) -> ChatModel | None:
         return adapters.chat(self._settings)
 
     @cached_property
-    def _reranker(self) -> Reranker | None:
-        reranker = adapters.reranker(self._settings, self._chat)
-        model = self._settings.rerank_model or str(self._settings.rerank_url)
-        return AccountedReranker(reranker, model, self._account) if reranker else None
+    def _transcriber(self) -> Transcriber | None:
+        return adapters.transcriber(self._settings)
+
+    @cached_property
+    def _endpoint_reranker(self) -> Reranker | None:
+        return adapters.endpoint_reranker(self._settings)
+
+    def _billed_chat(self, kind: Kind, bill: Bill) -> Chat | None:
+        return BilledChat(self._chat, kind, bill) if self._chat else None
+
+    def _reranker(self, bill: Bill) -> Reranker | None:
+        if self._endpoint_reranker:
+            model = self._settings.rerank_model or str(self._settings.rerank_url)
+            return BilledReranker(self._endpoint_reranker, model, bill)
+        return adapters.chat_reranker(self._settings, self._billed_chat("rerank", bill))
 
     def _writer(
-        self, index: SearchIndex, filters: Mapping[str, Sequence[str]], *, meaning: bool
+        self, index: SearchIndex, filters: Mapping[str, Sequence[str]], bill: Bill, *, meaning: bool
     ) -> AnswerWriter | None:
         """The model as a writer that remembers; None where answers only quote."""
-        if self._chat is None:
+        chat = self._billed_chat("answer", bill)
+        if chat is None:
             return None
         from ai_library_bot.answers.model import ModelWriter
         from ai_library_bot.answers.remembering import RememberingWriter
 
-        writer = AccountedWriter(ModelWriter(self._chat, seconds=self._settings.answer_seconds), self._account)
+        writer = ModelWriter(chat, seconds=self._settings.answer_seconds)
         if self._cache is None:
             return writer
         found_with = index.embedder if meaning else "words"
@@ -306,8 +378,8 @@ class Library:
             metrics.requested(kind, model, usage, seconds)
 
     async def _meaning(
-        self, index: SearchIndex, question: str, *, seconds: float | None = None
-    ) -> tuple[Vector | None, tuple[Notice, ...], Usage]:
+        self, index: SearchIndex, question: str, bill: Bill, *, seconds: float | None = None
+    ) -> tuple[Vector | None, tuple[Notice, ...]]:
         """The question's vector, if the index can be searched by meaning; if not, why a person should know.
 
         The embedder has a limit of a few seconds; `seconds` may make it shorter.
@@ -315,26 +387,31 @@ class Library:
         """
         if self._embedder is None:
             unused = index.embedder is not None and self._settings.embedder is None
-            return None, (Notice("vectors_unused"),) if unused else (), Usage()
+            return None, (Notice("vectors_unused"),) if unused else ()
         if index.embedder is None:
-            return None, (Notice("vectors_missing"),), Usage()
+            return None, (Notice("vectors_missing"),)
         from ai_library_bot.embedding import fingerprint
 
         if index.embedder != (asked_for := fingerprint(self._embedder)):
             raise BadSetting("embedder_changed", made_with=index.embedder, asked_for=asked_for)
         try:
             async with asyncio.timeout(seconds):
-                (vector, usage), _ = await asyncio.gather(
-                    self._embedder.embed_question(question), asyncio.to_thread(index.open_vectors)
+                vector, _ = await asyncio.gather(
+                    self._vector(self._embedder, question, bill), asyncio.to_thread(index.open_vectors)
                 )
         except Unavailable as error:
             because = error.key, error.details
         except TimeoutError:
             because = "service_slow", {"service": self._embedder.fingerprint, "seconds": round(seconds or 0, 1)}
         else:
-            return vector, (), usage
+            return vector, ()
         metrics.failed(because[0])
-        return None, (Notice("search_by_words", because=because),), Usage()
+        return None, (Notice("search_by_words", because=because),)
+
+    async def _vector(self, embedder: Embedder, question: str, bill: Bill) -> Vector:
+        async with bill.request("question", embedder.fingerprint, embedder.estimate([question])) as request:
+            vector, request.used = await embedder.embed_question(question)
+        return vector
 
     async def _with_books(
         self, work: Callable[..., Result], paths: Sequence[Path], on_progress: Callable[[Progress], None] | None
@@ -345,7 +422,13 @@ class Library:
         stop = threading.Event()
         task = asyncio.create_task(
             asyncio.to_thread(
-                work, self._generations, folders, self._rules(), self._on_progress, stop.is_set, self._embedder
+                work,
+                self._generations,
+                folders,
+                self._rules(),
+                self._on_progress,
+                stop.is_set,
+                self._accounted_embedder,
             )
         )
         try:

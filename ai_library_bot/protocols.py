@@ -88,3 +88,13 @@ class AnswerCache(Protocol):
 
     async def close(self) -> None:
         """Lets go of what it holds."""
+
+
+class Purse(Protocol):
+    """What the requests to models for one question are paid from. It answers at once, or nearly."""
+
+    async def reserve(self, most: Usage) -> bool:
+        """Sets aside the most that a request may use; False if that is not to be had."""
+
+    async def settle(self, most: Usage, used: Usage) -> None:
+        """Gives back what was set aside, and books what was used."""

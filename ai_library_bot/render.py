@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from ai_library_bot.locales import Messages
+from ai_library_bot.locators import place, source
 from ai_library_bot.snippet import snippet
 from ai_library_bot.terminal import Page, Part
 from ai_library_bot.text import Span, fold_with_offsets
@@ -22,7 +23,6 @@ from ai_library_bot.types import (
     Hit,
     IngestPlan,
     IngestReport,
-    Passage,
     SearchResult,
     Skip,
     Verification,
@@ -70,14 +70,13 @@ def answer(page: Page, say: Messages, result: Answer) -> None:
     said = _folded(result.text)
     for citation in result.citations:
         mark = (f"[{citation.number}]", _MARK)
-        place = [*_place(say, citation.passage, citation.start), citation.passage.id]
-        source = " · ".join([*citation.book.authors, say("locator.title", title=citation.book.title)])
-        where = (f" · {' · '.join(place)}", _QUIET)
+        located = [*place(say, citation.passage, citation.start), citation.passage.id]
+        where = (f" · {' · '.join(located)}", _QUIET)
         if _folded(citation.quote) in said:  # an answer made of quotations need not repeat them
-            page.write(source, where, indent=_INDENT, label=mark)
+            page.write(source(say, citation.book), where, indent=_INDENT, label=mark)
         else:
             page.write(say("locator.quote", text=_one_line(citation.quote)), indent=_INDENT, label=mark)
-            page.write(source, where, indent=_INDENT)
+            page.write(source(say, citation.book), where, indent=_INDENT)
 
 
 def ingest(page: Page, say: Messages, report: IngestReport) -> None:
@@ -179,7 +178,7 @@ def books(page: Page, say: Messages, catalogue: Sequence[Book]) -> None:
 
 def excerpt(page: Page, say: Messages, found: Excerpt) -> None:
     page.write(*_heading(found.book))
-    page.write((" · ".join(_place(say, found.passage)), _QUIET))
+    page.write((" · ".join(place(say, found.passage)), _QUIET))
     for passage in (*found.before, found.passage, *found.after):
         page.write()
         chosen = passage is found.passage
@@ -227,12 +226,23 @@ def checks(page: Page, say: Messages, found: Sequence[Check]) -> None:
         page.write(say.check(check), indent=_MARK_WIDTH, label=_OK[check.ok])
 
 
+def dialogue(page: Page, say: Messages, lines: Sequence[tuple[bool, str, list[list[str]]]]) -> None:
+    for by_bot, text, buttons in lines:
+        gutter: Part = ("▌ ", _MARK) if by_bot else ("▌ ", _QUIET)
+        page.write((say("serve.bot" if by_bot else "serve.you"), _STRONG), gutter=gutter)
+        for line in text.splitlines():
+            page.write(line, gutter=gutter)
+        for row in buttons:
+            page.write((" ".join(f"[ {label.strip('[]')} ]" for label in row), _QUIET), gutter=gutter)
+        page.write()
+
+
 def _hits(page: Page, say: Messages, hits: Sequence[Hit]) -> None:
     for hit in hits:
         start, end = snippet(hit.passage.text, hit.matches)
-        place = " · ".join([*_place(say, hit.passage, start), hit.passage.id])
+        located = " · ".join([*place(say, hit.passage, start), hit.passage.id])
         page.write(*_heading(hit.book), indent=_INDENT, label=(f"{hit.rank:>2}.", _MARK))
-        page.write((place, _QUIET), indent=_INDENT)
+        page.write((located, _QUIET), indent=_INDENT)
         page.write(*_highlighted(hit.passage.text, hit.matches, start, end), indent=_INDENT)
         if hit is not hits[-1]:
             page.write()
@@ -242,17 +252,6 @@ def _heading(book: Book) -> Iterator[Part]:
     yield book.title, _STRONG
     if book.authors:
         yield f" — {', '.join(book.authors)}"
-
-
-def _place(say: Messages, passage: Passage, offset: int = 0) -> Iterator[str]:
-    """Where in its book the character at `offset` of the passage stands: the chapter, then the page or the position."""
-    if passage.chapter:
-        yield " › ".join(passage.chapter)
-    page = passage.page_at(offset)
-    if page is None:
-        yield say("number.percent", number=say.number(100 * passage.position))
-    else:
-        yield say("locator.page", page=page)
 
 
 def _highlighted(text: str, matches: Sequence[Span], start: int, end: int) -> Iterator[Part]:

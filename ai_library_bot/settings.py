@@ -51,8 +51,40 @@ def _redis_url(value: SecretStr) -> SecretStr:
     return value
 
 
+def _token(value: SecretStr) -> SecretStr:
+    token = value.get_secret_value().strip()
+    if not re.fullmatch(r"\d+:[\w-]+", token, re.ASCII):
+        raise ValueError("no token")
+    return SecretStr(token)
+
+
+def _webhook_secret(value: SecretStr) -> SecretStr:
+    if not re.fullmatch(r"[\w-]{1,256}", value.get_secret_value(), re.ASCII):
+        raise ValueError("no secret for a webhook")
+    return value
+
+
+def _numbers(value: object) -> object:
+    """Numbers of people, as they are written one after another: "17, 42"."""
+    return re.split(r"[\s,;]+", value.strip(" ,;")) if isinstance(value, str) else value
+
+
+def _https(value: str) -> str:
+    if not value.startswith("https://"):
+        raise ValueError("no https")
+    return value
+
+
+def _host_and_port(value: str) -> str:
+    parts = urlsplit(f"//{value}")
+    if not parts.hostname or not parts.port or parts.path:
+        raise ValueError("no host and port")
+    return value
+
+
 _Url = Annotated[str, AfterValidator(_whole_url)]
 _Key = Annotated[SecretStr, AfterValidator(_key)]
+_People = Annotated[frozenset[Annotated[int, Field(gt=0)]], NoDecode, BeforeValidator(_numbers)]
 _Folder = Annotated[Path, AfterValidator(Path.expanduser)]
 
 
@@ -98,6 +130,8 @@ class Settings(BaseSettings):
     """The model the endpoint is asked for; alone, without an endpoint: `chat` lets OPENAI_MODEL do it."""
     rerank_api_key: _Key | None = None
     """The key of the endpoint, which may be somebody else's: it never gets OPENAI_API_KEY."""
+    transcription_model: str | None = None
+    """The model of the same service that turns voice messages into text; without one they are not understood."""
     cache_backend: Literal["memory", "redis", "none"] = "memory"
     """Where answers are kept, so that the same question is not paid for twice."""
     redis_url: Annotated[SecretStr, AfterValidator(_redis_url)] = SecretStr("redis://localhost:6379/0")
@@ -114,6 +148,31 @@ class Settings(BaseSettings):
         Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(lambda value: str(value).upper())
     ] = "WARNING"
     """What the log on standard error holds."""
+
+    tg_token: Annotated[SecretStr, AfterValidator(_token)] | None = None
+    """The token of the bot, from @BotFather."""
+    tg_allowed_users: _People = frozenset()
+    """Who may ask, by their numbers in Telegram."""
+    tg_admins: _People = frozenset()
+    """Who may ask and look after the bot."""
+    tg_public: bool = False
+    """Whether everybody in Telegram may ask."""
+    tg_questions_per_day: int | None = Field(default=100, ge=0)
+    """How many questions a person may ask a day; without it as many as they like."""
+    tg_tokens_per_day: int | None = Field(default=None, ge=0)
+    """How many tokens the questions of a person may use a day; then answers only quote."""
+    tg_dollars_per_day: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    """How much money they may cost a day, in US dollars; then answers only quote."""
+    tg_api_url: _Url | None = None
+    """A Bot API server of one's own; without it Telegram's."""
+    tg_webhook_url: Annotated[_Url, AfterValidator(_https)] | None = None
+    """Where Telegram brings updates; without it they are fetched."""
+    tg_webhook_secret: Annotated[SecretStr, AfterValidator(_webhook_secret)] | None = None
+    """What proves that an update comes from Telegram."""
+    tg_listen: Annotated[str, AfterValidator(_host_and_port)] | None = None
+    """Where the bot answers over HTTP: the webhook and /healthz."""
+    state_backend: Literal["sqlite", "redis"] = "sqlite"
+    """Where the bot remembers people and conversations; several bots at once need redis."""
 
     @model_validator(mode="wrap")
     @classmethod

@@ -59,6 +59,11 @@ def one_line(text: str) -> str:
     return " ".join(clean(text).split())
 
 
+def printable(text: str) -> str:
+    """The text without control and invisible characters; line breaks stay, other white space is a space."""
+    return _UNWANTED.sub("", _LINE_ENDS.sub("\n", text)).replace("\t", " ")
+
+
 def visible(text: str) -> str:
     """The text on one line for a screen, control and invisible characters written out, such as `\\x1b` and `\\n`."""
     return _UNWANTED_ON_A_LINE.sub(lambda match: match.group().encode("unicode-escape").decode(), text)
@@ -87,7 +92,8 @@ def _fold_character(character: str) -> str:
     return " " if character.isspace() else fold(character)
 
 
-def fold_with_offsets(text: str) -> tuple[str, list[int]]:
+@lru_cache(maxsize=128)  # an answer is checked again and again while it grows, against the same few passages
+def fold_with_offsets(text: str) -> tuple[str, tuple[int, ...]]:
     """The folded text with white space evened out, and for each of its characters its offset in `text`."""
     folded: list[str] = []
     offsets: list[int] = []
@@ -96,7 +102,7 @@ def fold_with_offsets(text: str) -> tuple[str, list[int]]:
             if piece != " " or (folded and folded[-1] != " "):
                 folded.append(piece)
                 offsets.append(offset)
-    return "".join(folded), offsets
+    return "".join(folded), tuple(offsets)
 
 
 _WORD = re.compile(r"[^\W_]+(?:[\u0300\u0301\u00ad][^\W_]*)*")
@@ -108,15 +114,20 @@ def words(text: str) -> Iterator[Word]:
         yield Word(match.start(), match.end(), _fold_word(match.group()))
 
 
-def spans_of_words(text: str, wanted: Callable[[str], bool]) -> Iterator[Span]:
-    """The spans of the words of the text whose folded form is wanted; `wanted` is asked once for each spelling."""
-    known: dict[str, bool] = {}
-    for match in _WORD.finditer(text):
-        word = match.group()
-        if word not in known:
-            known[word] = wanted(_fold_word(word))
-        if known[word]:
-            yield match.span()
+class Wanted(dict[str, bool]):
+    """Which words are wanted, by their spelling; `wanted` is asked once for each, with its folded form."""
+
+    def __init__(self, wanted: Callable[[str], bool]) -> None:
+        self._wanted = wanted
+
+    def __missing__(self, spelling: str) -> bool:
+        answer = self[spelling] = self._wanted(_fold_word(spelling))
+        return answer
+
+
+def spans_of_words(text: str, wanted: Wanted) -> Iterator[Span]:
+    """The spans of the words of the text that are wanted."""
+    return (match.span() for match in _WORD.finditer(text) if wanted[match.group()])
 
 
 def blocks(text: str) -> Iterator[Span]:

@@ -211,10 +211,14 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What a writer proposes. Without a statement it means "not found"."""
+    """What a writer proposes. Without a statement it means "not found".
+
+    `next_questions` are what it would ask next of the same passages; nobody has looked at them yet.
+    """
 
     statements: tuple[Statement, ...]
     usage: Usage = field(default_factory=Usage)
+    next_questions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,7 +260,8 @@ class Answer:
     """An answer whose every quotation is checked, or `found=False` with the closest passages.
 
     `text` has a mark [n] behind each sentence for the citations it rests on. `own_words` are sentences of `text` that
-    rest on none: there are some only where the person asked for them.
+    rest on none: there are some only where the person asked for them. `next_questions` are suggested by the writer, and
+    passages of the books match each of them.
     """
 
     question: str
@@ -270,6 +275,7 @@ class Answer:
     own_words: tuple[str, ...] = ()
     notices: tuple[Notice, ...] = ()
     usage: Usage = field(default_factory=Usage)
+    next_questions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

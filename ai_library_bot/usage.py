@@ -23,8 +23,9 @@ NAME = "usage.sqlite"
 ASIDE = ".damaged"
 """What the name of a damaged one ends in."""
 
-Kind = Literal["embedding", "question", "answer", "rewrite", "rerank"]
-"""What a request was for: the vectors of books, the vector of a question, an answer, a question said anew, an order."""
+Kind = Literal["embedding", "question", "answer", "rewrite", "rerank", "transcription"]
+"""What a request was for: the vectors of books, the vector of a question, an answer, a question said anew, an order,
+the text of a voice message."""
 
 _DAYS_KEPT = 400
 _DAY = 24 * 3600

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from ai_library_bot.ask import answer
+from ai_library_bot.ask import answer, quotations
 from ai_library_bot.errors import BadRequest, MissingInput, Unavailable
 from ai_library_bot.index.search import SearchIndex
 from ai_library_bot.locales import messages
@@ -103,6 +104,44 @@ async def test_what_a_book_says_is_never_an_instruction(tmp_path: Path) -> None:
     shelf.ingest()
     (citation,) = (await answer(shelf.open(), "What is the moon made of?", min_relevance=0)).citations
     assert citation.quote == order.replace("\x1b", "")
+
+
+# Quotations for words that are being typed
+
+
+WORDS = ["мост", "девять лет", "смотритель маяка", "the clock of the tower", "apples and pears every autumn", "письма"]
+
+
+@pytest.mark.parametrize("words", WORDS)
+@pytest.mark.parametrize("limit", [1, 3, 50])
+def test_each_passage_that_fits_gives_its_best_sentence_once(index: SearchIndex, words: str, limit: int) -> None:
+    found = quotations(index, words, limit=limit, min_relevance=0.7)
+    assert 1 <= len(found) <= limit
+    assert [citation.number for citation in found] == list(range(1, len(found) + 1))
+    assert len({citation.passage.id for citation in found}) == len({citation.quote for citation in found}) == len(found)
+    relevant = {hit.passage.id for hit in index.search(words, 100).at_least(0.7)}
+    assert {citation.passage.id for citation in found} <= relevant
+
+
+def test_the_sentence_that_says_most_comes_first(index: SearchIndex) -> None:
+    found = quotations(index, "почему смотритель перестал писать", limit=5, min_relevance=0.5)
+    assert found[0].quote == BLIND
+    assert found[0].book.title == "Маяк"
+
+
+@pytest.mark.parametrize("words", ["whales under the polar ice", "паровая машина", "xyzzy"])
+def test_nothing_unfitting_is_offered(index: SearchIndex, words: str) -> None:
+    assert quotations(index, words, limit=5, min_relevance=0.7) == ()
+
+
+def test_what_two_books_say_is_offered_once(tmp_path: Path) -> None:
+    shelf = Shelf(tmp_path)
+    shelf.put("one.md", "The comet was seen by everybody. It was cold.", title="One")
+    shelf.put("two.md", "It was late.\n\nThe comet was seen\nby everybody.", title="Two")
+    shelf.put("orchard.md", *(f"Orchard number {n} bears apples and pears every autumn." for n in range(20)))
+    shelf.ingest()
+    (citation,) = quotations(shelf.open(), "comet seen", limit=5, min_relevance=0.5)
+    assert " ".join(citation.quote.split()) == "The comet was seen by everybody."
 
 
 # With a model
@@ -239,6 +278,26 @@ async def test_a_follow_up_is_looked_for_as_it_can_be_understood(index: SearchIn
     assert (found.question, found.text) == ("Почему?", "Он ослеп. [1]")
     assert writer.given
     assert writer.given.query == WHY
+
+
+async def test_what_to_ask_next_is_suggested_if_a_search_by_words_finds_a_passage_for_it(index: SearchIndex) -> None:
+    suggested = ("Кто ставил сваи моста?", "Как дышат киты подо льдом?", "When did the clock of the tower stop?")
+    writer = Writer(replace(draft(index, BLINDNESS), next_questions=suggested))
+    found = await answer(index, WHY, writer=writer, min_relevance=0.7)
+    assert found.next_questions == (suggested[0], suggested[2])
+    only = await answer(index, WHY, writer=writer, min_relevance=0.7, languages=["ru"])
+    assert only.next_questions == (suggested[0],)
+
+
+async def test_what_was_asked_already_is_not_suggested(index: SearchIndex) -> None:
+    suggested = ("почему же он перестал писать?", f"**{WHY.upper()}**", "Кто ставил сваи моста?")
+    writer = Writer(replace(draft(index, BLINDNESS), next_questions=suggested))
+    found = await answer(index, "Почему же он перестал писать?", query=WHY, writer=writer, min_relevance=0.5)
+    assert found.next_questions == (suggested[2],)
+
+
+async def test_an_answer_that_only_quotes_suggests_nothing(index: SearchIndex) -> None:
+    assert (await answer(index, WHY, min_relevance=0.7)).next_questions == ()
 
 
 class Backwards:

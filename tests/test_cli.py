@@ -403,7 +403,7 @@ def test_ask_as_json(shell: Shell) -> None:
     answer = shell("ask", "keeper", "letters", "--json").json
     assert answer.keys() == {
         *("question", "found", "text", "writer", "citations", "closest", "generation", "usage", "seconds"),
-        *("own_words", "notices"),
+        *("own_words", "notices", "next_questions"),
     }
     assert answer["usage"].keys() == USAGE
     (citation,) = answer["citations"]

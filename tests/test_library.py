@@ -14,6 +14,7 @@ import pytest
 
 from ai_library_bot import Library, Settings, ask
 from ai_library_bot.errors import BadData, BadRequest, MissingInput
+from ai_library_bot.index import disk
 from ai_library_bot.index.search import SearchIndex
 from ai_library_bot.types import Answer, Notice, Progress
 from tests.shelves import Shelf
@@ -125,6 +126,47 @@ async def test_back_and_forward_gives_the_same_hits(library: Library, shelf: She
     assert [(kept.number, kept.active) for kept in library.generations()] == [(2, True), (1, False)]
     with pytest.raises(BadRequest):
         library.roll_back(7)
+
+
+class TestAdding:
+    async def test_a_book_that_was_sent_answers_the_next_question(
+        self, library: Library, shelf: Shelf, tmp_path: Path
+    ) -> None:
+        sent = tmp_path / "sent"
+        sent.write_text(CLOCK)
+        report = await library.add(sent, "../The Clock?.txt")
+        assert report.added == (shelf.books / "The Clock_.txt",)
+        assert len(await library.search("clock")) == 1
+
+    async def test_the_first_book_of_all_makes_shelf_and_index(self, tmp_path: Path) -> None:
+        sent = tmp_path / "sent"
+        sent.write_text(CLOCK)
+        async with Library.open(Settings(faiss_path=tmp_path / "index", books_path=tmp_path / "books")) as library:
+            assert (await library.add(sent, "clock.txt")).books == 1
+        assert names_in(tmp_path / "books") == ["clock.txt"]
+
+    async def test_one_that_is_cancelled_leaves_nothing_on_the_shelf(
+        self, library: Library, shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        sent = tmp_path / "sent"
+        sent.write_text(CLOCK)
+        copying = asyncio.Event()
+        loop = asyncio.get_running_loop()
+
+        def copy(source: Path, target: Path) -> None:
+            copy_for_real(source, target)
+            loop.call_soon_threadsafe(copying.set)
+
+        copy_for_real = disk.copy
+        monkeypatch.setattr(disk, "copy", copy)
+        work = asyncio.create_task(library.add(sent, "clock.txt"))
+        await copying.wait()
+        work.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await work
+        assert names_in(shelf.books) == ["lamp.md"]
+        assert [kept.number for kept in library.generations()] == [1]
+        assert sent.exists()
 
 
 class TestDamage:

@@ -15,8 +15,9 @@ import pytest
 from pydantic import SecretStr
 
 from ai_library_bot import Library, Settings
-from ai_library_bot.errors import BadSetting
+from ai_library_bot.errors import BadSetting, Unavailable
 from ai_library_bot.openai_api.tries import without_waiting
+from ai_library_bot.prices import Price
 from ai_library_bot.types import Answer, Turn
 from ai_library_bot.usage import UsageLedger
 from tests.openai_server import Fault, OpenAIServer, body, cut, drip, no_credit, stall, status
@@ -128,6 +129,19 @@ async def test_the_same_question_is_not_paid_for_twice_until_the_books_change(
         await library.ingest()
         await library.ask(QUESTION)
     assert chats(server) == 3
+
+
+async def test_what_to_ask_next_is_suggested_by_the_model_and_remembered_with_the_answer(
+    opened: Open, server: OpenAIServer
+) -> None:
+    suggested = ["When did the clock of the tower stop?", "How do whales breathe?"]
+    server.reply = lambda payload: json.dumps(json.loads(librarian(payload)) | {"next_questions": suggested})
+    async with opened() as library:
+        await library.ingest()
+        for _ in range(2):
+            answer = await library.ask(QUESTION)
+            assert answer.next_questions == (suggested[0],)
+    assert chats(server) == 1
 
 
 async def test_without_a_cache_every_question_is_asked(opened: Open, server: OpenAIServer) -> None:
@@ -272,6 +286,57 @@ async def test_a_follow_up_question_is_searched_as_the_model_understands_it(open
     assert answer.question == "And why did he stop?"
     assert answer.text == f"{SAID} [1]"
     assert server.texts[QUESTION] == 1
+
+
+async def test_words_that_are_being_typed_are_quoted_without_asking_anybody(opened: Open, server: OpenAIServer) -> None:
+    async with opened() as library:
+        await library.ingest()
+        before = len(server.requests)
+        found = await library.quotations("keeper of the lighthouse")
+        assert [(citation.number, citation.quote) for citation in found] == [(1, KEEPER)]
+        assert len(await library.quotations("apples and pears", limit=3)) == 3
+        for nothing in ("", "  ", "?!", "1871", "whales under the polar ice"):
+            assert await library.quotations(nothing) == ()
+        assert len(server.requests) == before
+
+
+async def test_a_recording_becomes_a_question(opened: Open, server: OpenAIServer, shelf: Shelf) -> None:
+    server.transcript = f" {QUESTION}\n"
+    async with opened(transcription_model="hears", prices={"hears": Price(input=3)}) as library:
+        await library.ingest()
+        assert library.understands_voice
+        question = await library.transcribe(b"sound" * 1000, name="voice.oga")
+        assert question == QUESTION
+        assert (await library.ask(question)).found
+    (spent,) = (one for one in UsageLedger(shelf.index).today() if one.kind == "transcription")
+    assert (spent.model, spent.requests) == ("hears", 1)
+    assert spent.usage.prompt_tokens > 0
+    assert spent.usage.cost
+
+
+async def test_a_recording_that_a_service_fails_on_is_sent_once_more(opened: Open, server: OpenAIServer) -> None:
+    async with opened(transcription_model="hears") as library:
+        server.faults.append(status(503))
+        assert await library.transcribe(b"sound") == server.transcript
+        server.fault = status(503)
+        with pytest.raises(Unavailable):
+            await library.transcribe(b"sound")
+    assert len(server.requests) == 4
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"transcription_model": "hears", "openai_api_key": None, "openai_base_url": "https://api.openai.com/v1"}],
+    ids=["no model", "no service"],
+)
+async def test_where_nothing_is_set_up_for_it_voice_is_not_understood_and_it_says_how(
+    opened: Open, server: OpenAIServer, changes: dict[str, Any]
+) -> None:
+    async with opened(**changes) as library:
+        assert not library.understands_voice
+        with pytest.raises(BadSetting, match="TRANSCRIPTION_MODEL"):
+            await library.transcribe(b"sound")
+    assert server.requests == []
 
 
 async def test_only_quoting_is_a_choice_that_asks_no_model(opened: Open, server: OpenAIServer) -> None:

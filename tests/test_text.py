@@ -86,7 +86,7 @@ class TestFold:
     def test_each_folded_character_knows_where_it_came_from(self, text: str) -> None:
         folded, offsets = fold_with_offsets(text)
         assert len(folded) == len(offsets)
-        assert offsets == sorted(offsets)
+        assert offsets == tuple(sorted(offsets))
         assert all(0 <= offset < len(text) for offset in offsets)
         for character, offset in zip(folded, offsets, strict=True):
             assert character == " " or not text[offset].isspace()

@@ -11,7 +11,7 @@ import json
 import time
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import cache
 
 from pydantic import TypeAdapter, ValidationError
@@ -40,7 +40,7 @@ def key(generation: str, question: str, filters: Mapping[str, Sequence[str]], wr
 
 def to_remember(draft: Draft) -> bytes:
     """The draft as a cache keeps it, without its usage: it costs nothing the second time."""
-    return json.dumps([asdict(statement) for statement in draft.statements]).encode()
+    return json.dumps(asdict(_Kept(draft.statements, draft.next_questions))).encode()
 
 
 def remembered(value: bytes | None) -> Draft | None:
@@ -48,9 +48,12 @@ def remembered(value: bytes | None) -> Draft | None:
     if value is None:
         return None
     try:
-        return Draft(_statements().validate_json(value, strict=True))
+        kept = _kept().validate_json(value, strict=True)
     except ValidationError:
         return None
+    if isinstance(kept, tuple):
+        return Draft(kept)
+    return Draft(kept.statements, next_questions=kept.next_questions)
 
 
 class MemoryCache:
@@ -87,6 +90,14 @@ def _evened(text: str) -> str:
     return " ".join(fold(text).split())
 
 
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What is kept of a draft. Before there were next questions the statements alone were."""
+
+    statements: tuple[Statement, ...]
+    next_questions: tuple[str, ...] = ()
+
+
 @cache
-def _statements() -> TypeAdapter[tuple[Statement, ...]]:
-    return TypeAdapter(tuple[Statement, ...])
+def _kept() -> TypeAdapter[_Kept | tuple[Statement, ...]]:
+    return TypeAdapter(_Kept | tuple[Statement, ...])

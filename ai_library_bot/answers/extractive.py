@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from ai_library_bot.text import sentences, words
@@ -31,21 +31,14 @@ class ExtractiveWriter:
         on_draft: Callable[[Draft], None],  # noqa: ARG002 - it is there at once
     ) -> Draft:
         """At most three sentences of the best hits, the one that tells most first; none if there is none to quote."""
-        return Draft(
-            tuple(
-                Statement(sentence.quote, (Claim(sentence.hit.passage.id, sentence.quote),))
-                for sentence in self._choose(found)
-            )
-        )
+        sentences = _best_first(sentence for hit in found[:_HITS_READ] for sentence in self._scored(hit, found))
+        enough = _NEARLY_AS_GOOD * sentences[0].score if sentences else 0
+        return _draft([sentence for sentence in sentences if sentence.score >= enough][:_MOST_QUOTES])
 
-    def _choose(self, found: SearchResult) -> list[_Sentence]:
-        candidates = [sentence for hit in found[:_HITS_READ] for sentence in self._scored(hit, found)]
-        candidates.sort(key=lambda sentence: -sentence.score)
-        by_quote: dict[str, _Sentence] = {}
-        for sentence in candidates:
-            if sentence.score >= _NEARLY_AS_GOOD * candidates[0].score:
-                by_quote.setdefault(" ".join(sentence.quote.split()), sentence)
-        return list(by_quote.values())[:_MOST_QUOTES]
+    def one_of_each(self, found: SearchResult, most: int) -> Draft:
+        """The best sentence of each hit that matches more than common words, `most` of them, the best first."""
+        scored = [list(self._scored(hit, found)) for hit in found if hit.matches]
+        return _draft(_best_first(max(sentences, key=_score) for sentences in scored if sentences)[:most])
 
     def _scored(self, hit: Hit, found: SearchResult) -> Iterator[_Sentence]:
         """The sentences of a hit, each with the share of the question's weight that it holds, and a little more."""
@@ -69,3 +62,21 @@ class _Sentence(NamedTuple):
     hit: Hit
     quote: str
     score: float
+
+
+def _score(sentence: _Sentence) -> float:
+    return sentence.score
+
+
+def _best_first(sentences: Iterable[_Sentence]) -> list[_Sentence]:
+    """The sentences by their score; what stands in several passages comes once."""
+    by_quote: dict[str, _Sentence] = {}
+    for sentence in sorted(sentences, key=_score, reverse=True):
+        by_quote.setdefault(" ".join(sentence.quote.split()), sentence)
+    return list(by_quote.values())
+
+
+def _draft(sentences: Iterable[_Sentence]) -> Draft:
+    return Draft(
+        tuple(Statement(sentence.quote, (Claim(sentence.hit.passage.id, sentence.quote),)) for sentence in sentences)
+    )

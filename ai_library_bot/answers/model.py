@@ -7,20 +7,23 @@ import re
 import secrets
 import string
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Annotated, Any
 
 import jiter
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, BeforeValidator, ValidationError
 
+from ai_library_bot.answers.next_questions import MOST
 from ai_library_bot.answers.prompts import LIBRARIAN, prompt
 from ai_library_bot.errors import Detail, Unavailable
-from ai_library_bot.openai_api.chat import ChatModel, InvalidOutput, Message
+from ai_library_bot.openai_api.chat import Chat, InvalidOutput, Message
 from ai_library_bot.openai_api.tries import Passing, in_tries
 from ai_library_bot.text import guess_language, one_line
 from ai_library_bot.types import Claim, Draft, Fault, Hit, SearchResult, Statement, Usage
 
 _MOST_SENTENCES = 30
 _MOST_QUOTES = 6
+_LONGEST_SUGGESTION = 1_000  # characters of a next question, with all the markup it may come in
 _LONGEST_ECHO = 200  # characters of a false quotation that the model is shown again
 _LONGEST_REPLY = 6_000  # characters of its own reply that it is shown again
 _BEGINS = re.compile(r'\{\s*"(?:found|sentences)"')
@@ -54,11 +57,17 @@ class Sentence(BaseModel):
     quotes: list[Quotation] = []
 
 
+def _texts(value: object) -> list[str]:
+    """The texts in a list of whatever; an answer is not worse for what a model makes of the questions behind it."""
+    return [one for one in value if isinstance(one, str)] if isinstance(value, list) else []
+
+
 class Reply(BaseModel):
     """The form of a model's answer."""
 
     found: bool
     sentences: list[Sentence] = []
+    next_questions: Annotated[list[str], BeforeValidator(_texts)] = []
 
 
 class NoDraft(Unavailable):
@@ -72,7 +81,7 @@ class NoDraft(Unavailable):
 class ModelWriter:
     """Lets a chat model write, in at most five tries and `seconds` in all."""
 
-    def __init__(self, chat: ChatModel, *, seconds: float) -> None:
+    def __init__(self, chat: Chat, *, seconds: float) -> None:
         self._chat = chat
         self._seconds = seconds
 
@@ -98,7 +107,7 @@ class ModelWriter:
         except Unavailable as fault:
             if not work.sound:
                 raise NoDraft(work.usage, fault.key, **fault.details) from fault
-        return Draft(work.best.statements, work.usage)
+        return replace(work.best, usage=work.usage)
 
 
 class _Unsatisfied(Passing):
@@ -112,7 +121,7 @@ class _Work:
 
     def __init__(
         self,
-        chat: ChatModel,
+        chat: Chat,
         found: SearchResult,
         check: Callable[[Draft], Sequence[Fault]],
         on_draft: Callable[[Draft], None],
@@ -151,12 +160,14 @@ class _Work:
             raise
         self.usage += completion.usage
         reply = completion.parsed
-        draft = self._draft(reply.sentences if reply.found else [])
+        draft = replace(
+            self._draft(reply.sentences if reply.found else []), next_questions=self._suggested(reply.next_questions)
+        )
         self._keep(draft)
         complaints = self._complaints(draft)
         if complaints and not self._complained:
             self._complained = True
-            self._send_back(reply.model_dump_json(), "\n".join(complaints))
+            self._send_back(reply.model_dump_json(exclude_unset=True), "\n".join(complaints))
             raise _Unsatisfied
 
     def _keep(self, draft: Draft) -> None:
@@ -191,7 +202,7 @@ class _Work:
                 self._on_draft(self._draft(whole))
 
     def _draft(self, sentences: Iterable[Sentence]) -> Draft:
-        by_text = {sentence.text: sentence for sentence in sentences if self._marker not in _letters(sentence.text)}
+        by_text = {sentence.text: sentence for sentence in sentences if not self._tells_marker(sentence.text)}
         return Draft(
             tuple(
                 Statement(
@@ -203,6 +214,19 @@ class _Work:
                 for sentence in list(by_text.values())[:_MOST_SENTENCES]
             )
         )
+
+    def _suggested(self, questions: Iterable[str]) -> tuple[str, ...]:
+        """Those of the questions that may be looked at; see `answers.next_questions` for what may be shown."""
+        return tuple(
+            question
+            for question in questions
+            if len(question) <= _LONGEST_SUGGESTION
+            and not self._tells_marker(question)
+            and not _other_language(self._question, question)
+        )[:MOST]
+
+    def _tells_marker(self, text: str) -> bool:
+        return self._marker in _letters(text)
 
 
 def _shown(found: SearchResult, marker: str) -> str:

@@ -103,6 +103,28 @@ def too_short(quote: str) -> bool:
     return length < LEAST_WORDS or (sum(map(len, found)) < _LEAST_LETTERS and not _IDEOGRAPH.search(quote))
 
 
+def in_quote_marks(text: str) -> Iterator[str]:
+    """What stands between quotation marks; where one is missing, all up to it, or all behind it."""
+    open_marks: list[tuple[str, int]] = []
+    for match in _QUOTE_MARK.finditer(text):
+        mark, at, behind = match.group(), match.start(), match.end()
+        before = text[at - 1 : at]
+        ends_words = before.isalnum() or (before != "" and before in ",.;:!?…)")
+        if mark in _SINGLE and before.isalnum() and text[behind : behind + 1].isalnum():
+            continue  # an apostrophe
+        closed = [place for place, (opening, _) in enumerate(open_marks) if mark in _CLOSED_BY[opening]]
+        if closed and (ends_words or mark not in _SINGLE):
+            yield text[open_marks[closed[-1]][1] : at]
+            del open_marks[closed[-1] :]
+        elif mark in _ALWAYS_OPENS or (mark in _CLOSED_BY and not ends_words):
+            open_marks.append((mark, behind))
+        elif mark not in _SINGLE:
+            yield text[:at]
+    for opening, begins in open_marks:
+        if opening not in _SINGLE:
+            yield text[begins:]
+
+
 def _splits_word(text: str, place: int) -> bool:
     return 0 < place < len(text) and text[place - 1].isalnum() and text[place].isalnum()
 
@@ -158,7 +180,7 @@ def _parts(quote: str) -> Iterator[str]:
 
 def _invented(statement: Statement, places: Iterable[_Place], hits: Iterable[Hit]) -> str | None:
     """What a statement has in quotation marks, if it is long enough for a quotation and stands nowhere."""
-    quoted = [quote for quote in _in_quote_marks(statement.text) if not too_short(quote)]
+    quoted = [quote for quote in in_quote_marks(statement.text) if not too_short(quote)]
     if not quoted:
         return None
     texts = [place.passage.text for place in places]
@@ -171,25 +193,3 @@ def _all_stand(quote: str, texts: Iterable[str]) -> bool:
     return any(_find_bare(quote, text) for text in texts) or (
         len(parts := list(_parts(quote))) > 1 and all(any(_find_bare(part, text) for text in texts) for part in parts)
     )
-
-
-def _in_quote_marks(text: str) -> Iterator[str]:
-    """What stands between quotation marks; where one is missing, all up to it, or all behind it."""
-    open_marks: list[tuple[str, int]] = []
-    for match in _QUOTE_MARK.finditer(text):
-        mark, at, behind = match.group(), match.start(), match.end()
-        before = text[at - 1 : at]
-        ends_words = before.isalnum() or (before != "" and before in ",.;:!?…)")
-        if mark in _SINGLE and before.isalnum() and text[behind : behind + 1].isalnum():
-            continue  # an apostrophe
-        closed = [place for place, (opening, _) in enumerate(open_marks) if mark in _CLOSED_BY[opening]]
-        if closed and (ends_words or mark not in _SINGLE):
-            yield text[open_marks[closed[-1]][1] : at]
-            del open_marks[closed[-1] :]
-        elif mark in _ALWAYS_OPENS or (mark in _CLOSED_BY and not ends_words):
-            open_marks.append((mark, behind))
-        elif mark not in _SINGLE:
-            yield text[:at]
-    for opening, begins in open_marks:
-        if opening not in _SINGLE:
-            yield text[begins:]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from ai_library_bot.answers import cache
 from ai_library_bot.protocols import AnswerCache, AnswerWriter
@@ -53,7 +54,7 @@ class RememberingWriter:
         self._on_look_up(holds)
         if draft is None or not holds:
             draft = await self._writer.write(found, check, on_draft)
-            sound = Draft(tuple(one for one in draft.statements if not check(Draft((one,)))))
+            sound = replace(draft, statements=tuple(one for one in draft.statements if not check(Draft((one,)))))
             if sound.statements or not draft.statements:
                 await self._kept.put(key, cache.to_remember(sound))
         return draft

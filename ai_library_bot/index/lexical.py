@@ -19,6 +19,7 @@ from dataclasses import fields
 from functools import lru_cache
 from itertools import chain
 from pathlib import Path
+from threading import Lock
 from types import TracebackType
 from typing import NamedTuple
 
@@ -43,6 +44,7 @@ _LOCK = ".lock"
 _WRITER_MEMORY = 128_000_000  # bytes tantivy may fill before it writes a segment
 _LONGEST_WORD = 60
 _REMEMBERED_STEMS = 65_536  # some ten megabytes
+_REMEMBERED_PASSAGES = 4096  # some twenty megabytes; people ask about the same few books again and again
 _REMEMBERED_FREQUENCIES = 4096  # of the words of queries
 _SIMILAR_SAMPLE = 10  # passages read for words like a misspelt one
 _MOST_REMOVED = 0.3  # of all passages; with more of them removed the index is made anew
@@ -198,6 +200,8 @@ class LexicalIndex:
         self._documents, self._removed = _documents(folder)
         self._remembered = _Stems(_stems().build())
         self.stem = lru_cache(_REMEMBERED_STEMS)(self._stem)
+        self.stems = lru_cache(_REMEMBERED_PASSAGES)(self._all_stems)
+        self._stored = lru_cache(_REMEMBERED_PASSAGES)(self._read)
         self.frequency = lru_cache(_REMEMBERED_FREQUENCIES)(self._frequency)
 
     @property
@@ -205,9 +209,9 @@ class LexicalIndex:
         """How many passages there are."""
         return self._searcher.num_docs
 
-    def stems(self, text: str) -> list[str]:
+    def _all_stems(self, text: str) -> tuple[str, ...]:
         """The stems of the words of a text, in order, as they are indexed."""
-        return list(chain.from_iterable(map(self._remembered.__getitem__, _PIECE.findall(fold(text)))))
+        return tuple(chain.from_iterable(map(self._remembered.__getitem__, _PIECE.findall(fold(text)))))
 
     def _stem(self, word: str) -> str:
         """The stem of one folded word; the word itself if it has none."""
@@ -324,8 +328,11 @@ class LexicalIndex:
         return tantivy.Query.disjunction_max_query(forms, _OTHER_FORMS)
 
     def _entry(self, address: tantivy.DocAddress) -> Entry:
+        return self._stored(address.segment_ord, address.doc)
+
+    def _read(self, segment: int, document: int) -> Entry:
         try:
-            return _unpacked(self._searcher.stored(address))
+            return _unpacked(self._searcher.stored(tantivy.DocAddress(segment, document)))
         except ValueError as error:
             raise self._searcher.damaged from error
 
@@ -385,11 +392,13 @@ class _Stems(dict[str, list[str]]):
 
     def __init__(self, analyzer: tantivy.TextAnalyzer) -> None:
         self._analyzer = analyzer
+        self._analyzing = Lock()  # the analyzer refuses to work for two threads at once
 
     def __missing__(self, piece: str) -> list[str]:
-        if len(self) >= _REMEMBERED_STEMS:
-            self.clear()
-        stems = self[piece] = self._analyzer.analyze(piece)
+        with self._analyzing:
+            if len(self) >= _REMEMBERED_STEMS:
+                self.clear()
+            stems = self[piece] = self._analyzer.analyze(piece)
         return stems
 
 

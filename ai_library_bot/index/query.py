@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from ai_library_bot.index.morphology import forms
-from ai_library_bot.text import spans_of_words, words
+from ai_library_bot.text import Wanted, words
 from ai_library_bot.types import Term
 
 if TYPE_CHECKING:
@@ -84,8 +84,8 @@ def _most_similar(word: str, index: LexicalIndex) -> str | None:
     return next(iter(difflib.get_close_matches(word, sorted(similar), 1)), None)
 
 
-def matches(text: str, terms: tuple[Term, ...], stem: Callable[[str], str]) -> Iterator[tuple[int, int]]:
-    """The spans of the words of `text` that the query asks for, its common words left out."""
+def asked_for(terms: tuple[Term, ...], stem: Callable[[str], str]) -> Wanted:
+    """The words that the query asks for, its common words left out."""
     wanted = {stem for term in terms if term.word not in _COMMON for stem in term.stems}
     wanted = wanted or {stem for term in terms for stem in term.stems}
-    return spans_of_words(text, lambda word: stem(word) in wanted)
+    return Wanted(lambda word: stem(word) in wanted)

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from typing import Any, Generic, Literal, NamedTuple, TypeVar
+from typing import Any, Generic, Literal, NamedTuple, Protocol, TypeVar
 
 import httpx2
 import openai
 from openai import AsyncOpenAI, AsyncStream
 from openai.types import CompletionUsage
-from openai.types.chat import ChatCompletion, ChatCompletionChunk
+from openai.types.chat import ChatCompletion
 from pydantic import BaseModel, SecretStr
 
 from ai_library_bot.openai_api.service import PassingFault, Refusal, Service
 from ai_library_bot.openai_api.structure import DoesNotFit, instruction, json_schema, read
+from ai_library_bot.openai_api.tokens import estimated_tokens
 from ai_library_bot.openai_api.tries import Passing
 from ai_library_bot.prices import Price, priced
 from ai_library_bot.types import Usage
@@ -34,7 +36,34 @@ _UNDERSTOOD = {"context_length_exceeded", "content_filter", "content_policy_viol
 _NO_HEADER = {"Authorization": openai.Omit()}
 
 _LONGEST_OUTPUT = 100_000
+
+# What a request may use at the most: half as many tokens again as the messages are, about, and a long answer.
+_MARGIN = 1.5
+_MOST_COMPLETION = 4_000
+
 _SETTING = "OPENAI_MODEL"
+
+
+class _Delta(BaseModel):
+    content: str | None = None
+    refusal: str | None = None
+
+
+class _Choice(BaseModel):
+    delta: _Delta | None = None
+    finish_reason: str | None = None
+
+
+class _Spent(BaseModel):
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+
+
+class _Chunk(BaseModel):
+    """What we read of a piece of a stream."""
+
+    choices: list[_Choice] | None = None
+    usage: _Spent | None = None
 
 
 class Message(NamedTuple):
@@ -61,6 +90,24 @@ class InvalidOutput(Passing):
         self.text = text
         self.problem = problem
         self.usage = usage
+
+
+class Chat(Protocol):
+    """A chat model, or somebody who asks one and keeps accounts of it."""
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+
+    async def complete(
+        self,
+        messages: Sequence[Message],
+        schema: type[Schema],
+        *,
+        seconds: float,
+        on_text: Callable[[str], None] | None = None,
+    ) -> Completion[Schema]:
+        """One answer in the shape of `schema`; see `ChatModel.complete`."""
 
 
 class _Output(NamedTuple):
@@ -109,6 +156,11 @@ class ChatModel:
             raise self._service.slow(seconds) from None
         return Completion(self._read(output, schema), output.usage)
 
+    def most(self, messages: Sequence[Message], schema: type[BaseModel]) -> Usage:
+        """The most that one answer may use, generously estimated; nothing is sent."""
+        prompt = sum(estimated_tokens(text) for text in (instruction(schema), *(one.content for one in messages)))
+        return priced(self._model, math.ceil(prompt * _MARGIN), _MOST_COMPLETION, self._prices)
+
     async def _understood(
         self,
         client: AsyncOpenAI,
@@ -150,18 +202,28 @@ class ChatModel:
         yield self._output(completion)
 
     async def _growing(self, client: AsyncOpenAI, request: dict[str, Any]) -> AsyncIterator[_Output]:
+        body = {name: value for name, value in request.items() if name != "extra_headers"} | {"stream": True}
         if self._counts_streams:
-            request = request | {"stream_options": {"include_usage": True}}
-        stream: AsyncStream[ChatCompletionChunk] = await client.chat.completions.create(**request, stream=True)
+            body["stream_options"] = {"include_usage": True}
+        stream = await client.post(
+            "/chat/completions",
+            cast_to=object,  # its own classes take half a millisecond for each of a hundred chunks
+            body=body,
+            options={"headers": request["extra_headers"]},
+            stream=True,
+            stream_cls=AsyncStream[object],
+        )
         async with stream:
             if "json" in stream.response.headers.get("content-type", ""):  # a service that knows no streams
                 yield self._output(ChatCompletion.construct(**json.loads(await stream.response.aread())))
                 return
             text, ended, usage = "", None, Usage()
-            async for chunk in stream:
+            async for told in stream:
+                chunk = _Chunk.model_validate(told)
                 usage = self._usage(chunk.usage) or usage
-                for choice in chunk.choices[:1]:
-                    text += choice.delta.content or choice.delta.refusal or ""
+                for choice in (chunk.choices or ())[:1]:
+                    if choice.delta:
+                        text += choice.delta.content or choice.delta.refusal or ""
                     ended = choice.finish_reason or ended
                 if len(text) > _LONGEST_OUTPUT:
                     ended = "length"
@@ -176,7 +238,7 @@ class ChatModel:
         text = choice.message.content or choice.message.refusal or ""
         return _Output(_encodable(text), choice.finish_reason, self._usage(completion.usage) or Usage())
 
-    def _usage(self, usage: CompletionUsage | None) -> Usage | None:
+    def _usage(self, usage: CompletionUsage | _Spent | None) -> Usage | None:
         if not usage:
             return None
         return priced(self._model, usage.prompt_tokens or 0, usage.completion_tokens or 0, self._prices)

@@ -12,6 +12,7 @@ import numpy
 
 from ai_library_bot.errors import Unavailable
 from ai_library_bot.openai_api.service import Connection, PassingFault, Refusal, Service
+from ai_library_bot.openai_api.tokens import estimated_tokens
 from ai_library_bot.openai_api.tries import in_tries
 from ai_library_bot.prices import Price, priced
 from ai_library_bot.protocols import Embedded
@@ -31,10 +32,6 @@ _TOKENS_PER_TEXT = 8192
 
 # A token of any language stands for two bytes or more, so this many never hold too many tokens.
 _BYTES_PER_TOKEN = 2
-
-# For estimates of cost: characters per token, measured on books.
-_ASCII_PER_TOKEN = 4.6
-_OTHER_PER_TOKEN = 1.6
 
 _QUESTION_SECONDS = 6
 _QUESTION_TRIES = 2
@@ -133,7 +130,7 @@ class OpenAIEmbedder:
             raise fault
 
     def estimate(self, texts: Sequence[str]) -> Usage:
-        return priced(self._model, sum(_estimated_tokens(text) for text in texts), 0, self._prices)
+        return priced(self._model, sum(estimated_tokens(text) for text in texts), 0, self._prices)
 
     async def _embed_batch(self, connection: Connection, start: int, texts: list[str], pace: Pace) -> Embedded:
         async def attempt(seconds: float) -> Embedded:
@@ -230,8 +227,3 @@ def _encoded(text: str) -> bytes:
 
 def _most_tokens(text: str) -> int:
     return min(len(_encoded(text)) // _BYTES_PER_TOKEN + 1, _TOKENS_PER_TEXT)
-
-
-def _estimated_tokens(text: str) -> int:
-    plain = len(text.encode("ascii", "ignore"))
-    return round(plain / _ASCII_PER_TOKEN + (len(text) - plain) / _OTHER_PER_TOKEN)

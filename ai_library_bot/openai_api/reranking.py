@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from ai_library_bot.errors import Unavailable
-from ai_library_bot.openai_api.chat import ChatModel, InvalidOutput, Message
+from ai_library_bot.openai_api.chat import Chat, InvalidOutput, Message
 from ai_library_bot.openai_api.service import Refusal, Service
 from ai_library_bot.openai_api.tries import in_tries
 from ai_library_bot.types import Usage
@@ -91,7 +91,7 @@ class _Order(BaseModel):
 class ChatReranker:
     """The model that writes answers, asked for an order first."""
 
-    def __init__(self, chat: ChatModel) -> None:
+    def __init__(self, chat: Chat) -> None:
         self._chat = chat
 
     async def rerank(self, question: str, texts: Sequence[str]) -> tuple[list[int], Usage]:

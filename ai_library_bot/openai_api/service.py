@@ -25,19 +25,23 @@ from ai_library_bot.text import one_line
 _CONNECT_SECONDS = 10
 _LARGEST_BODY = 64 * 1024 * 1024
 _LONGEST_REASON = 200
+_NOT_REACHED = (httpx2.ConnectError, httpx2.ConnectTimeout)
 _OUT_OF_MONEY = {"insufficient_quota", "insufficient_balance", "billing_hard_limit_reached", "credits_exhausted"}
 
 
 class PassingFault(Unavailable, Passing):
-    """The service does not answer now, but may at the next try."""
+    """The service does not answer now, but may at the next try. `free`: it certainly did no work to be paid for."""
 
-    def __init__(self, key: str, *, wait_seconds: float | None = None, **details: Detail) -> None:
+    def __init__(self, key: str, *, wait_seconds: float | None = None, free: bool = False, **details: Detail) -> None:
         super().__init__(key, **details)
         self.wait_seconds = wait_seconds
+        self.free = free
 
 
 class Refusal(Unavailable):
     """The service understood and said no, with `reason`: the same request will not do better."""
+
+    free = True
 
     def __init__(self, key: str, details: Mapping[str, Detail], *, status: int, code: str, reason: str) -> None:
         super().__init__(key, **details)
@@ -122,9 +126,10 @@ class Service:
         if status in (401, 403):
             return refused("service_key_refused")
         if status == 429:
-            return PassingFault("service_busy", service=self.name, wait_seconds=_retry_after(headers))
+            return PassingFault("service_busy", service=self.name, wait_seconds=_retry_after(headers), free=True)
         if status >= 500 or status in (408, 409):
-            return PassingFault("service_failed", service=self.name, status=status, wait_seconds=_retry_after(headers))
+            wait = _retry_after(headers)
+            return PassingFault("service_failed", service=self.name, status=status, wait_seconds=wait, free=True)
         if status >= 400:
             return refused("service_refused", status=status, reason=reason or "—")
         return self.nonsense(f"HTTP {status}")
@@ -133,7 +138,8 @@ class Service:
         """What it means that the HTTP library failed: no connection, or one that broke."""
         if isinstance(error, httpx2.DecodingError):
             return self.nonsense("cannot be unpacked")
-        return PassingFault("service_down", service=self.name, reason=self.safe(str(error)) or type(error).__name__)
+        reason = self.safe(str(error)) or type(error).__name__
+        return PassingFault("service_down", service=self.name, reason=reason, free=isinstance(error, _NOT_REACHED))
 
     def slow(self, seconds: float) -> PassingFault:
         """No whole answer in time."""
@@ -172,9 +178,21 @@ class Connection:
 
         `setting` names the variable that holds the model's name. Raises Unavailable.
         """
+        model = str(payload.get("model", ""))
+        return await self._answer(path_or_url, seconds=seconds, model=model, setting=setting, json=payload)
+
+    async def send_file(
+        self, path_or_url: str, fields: Mapping[str, str], file: tuple[str, bytes], *, seconds: float, setting: str
+    ) -> Any:
+        """The JSON that the service answers to a form with a file, its name and its content; as `ask`."""
+        return await self._answer(
+            path_or_url, seconds=seconds, model=fields["model"], setting=setting, data=fields, files={"file": file}
+        )
+
+    async def _answer(self, path_or_url: str, *, seconds: float, model: str, setting: str, **content: Any) -> Any:
         url = self._service.url(path_or_url)
         try:
-            async with asyncio.timeout(seconds), self._client.stream("POST", url, json=payload) as response:
+            async with asyncio.timeout(seconds), self._client.stream("POST", url, **content) as response:
                 body = bytearray()
                 async for piece in response.aiter_bytes():
                     body += piece
@@ -185,7 +203,6 @@ class Connection:
         except (httpx2.RequestError, httpx2.InvalidURL) as error:
             raise self._service.down(error) from None
         if not response.is_success:
-            model = str(payload.get("model", ""))
             raise self._service.refusal(
                 response.status_code, response.headers, bytes(body), model=model, setting=setting
             )

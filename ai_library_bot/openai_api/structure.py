@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from functools import cache
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -24,6 +25,7 @@ class DoesNotFit(Exception):
     """An output that does not fit the shape; the message says why, in words for a model."""
 
 
+@cache  # it takes milliseconds to make
 def json_schema(schema: type[BaseModel]) -> dict[str, Any]:
     """The JSON Schema, strict: nothing may be left out, nothing added.
 
@@ -33,6 +35,7 @@ def json_schema(schema: type[BaseModel]) -> dict[str, Any]:
     return strict
 
 
+@cache
 def instruction(schema: type[BaseModel]) -> str:
     """How to ask for the shape in words, where a service knows no schemas."""
     described = json.dumps(schema.model_json_schema(), ensure_ascii=False)

@@ -1,5 +1,7 @@
 """Readers: one file per format, each with a `read(path) -> BookText`. `read_book` is the door to all of them.
 
+`draw_page` shows a page of a book that has pages.
+
 A file is read as what its bytes are; its suffix decides where they don't say. The heavy libraries (lxml, pypdfium2,
 mammoth, …) are loaded when the first book of their kind is read.
 """
@@ -87,12 +89,25 @@ def read_book(path: Path) -> BookText:
         module = import_module(f"{__name__}.{_READERS[_kind(path)]}")
         book: BookText = module.read(path)
     except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise UnreadableBook("cannot_open", retry=True, path=str(path), reason=reason) from error
+        raise _cannot_open(path, error) from error
     sections = tuple(section for section in book.sections if section.text.strip())
     if not sections:
         raise UnreadableBook("no_text", path=str(path))
     return _complete(replace(book, sections=sections), path)
+
+
+def draw_page(path: Path, page: int, text: str, start: int, end: int) -> bytes:
+    """A page of a PDF as `pdf.picture.draw` makes it. Raises UnreadableBook."""
+    from ai_library_bot.readers.pdf import picture
+
+    try:
+        return picture.draw(path, page, text, start, end)
+    except OSError as error:
+        raise _cannot_open(path, error) from error
+
+
+def _cannot_open(path: Path, error: OSError) -> UnreadableBook:
+    return UnreadableBook("cannot_open", retry=True, path=str(path), reason=error.strerror or type(error).__name__)
 
 
 def _kind(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""The worker processes that read books, as many at a time as the machine has processors."""
+"""The worker processes that read books and draw their pages, as many at a time as the machine has processors."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from itertools import islice
@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Self
 
 from ai_library_bot.errors import Unavailable, UnreadableBook
-from ai_library_bot.readers.worker import BOOK_SECONDS, READY, decode
+from ai_library_bot.readers.worker import BOOK_SECONDS, READY, Wanted, decode, decode_picture
 from ai_library_bot.types import BookText
 
 COMMAND = (sys.executable, "-P", "-m", "ai_library_bot.readers.worker")
@@ -37,6 +37,8 @@ ENVIRONMENT = frozenset(
     "PYTHONPATH PYTHONHOME PYTHONUSERBASE PYTHONNOUSERSITE PYTHONPYCACHEPREFIX PYTHONDONTWRITEBYTECODE".split()
 )
 
+Request = Mapping[str, str | int]
+
 _AHEAD = 4  # books read and not yet asked for, per worker: enough to work on beside one slow book
 _SLICE_SECONDS = 0.2  # a Ctrl-C in the instant before a wait is heard only after it: no wait may be long
 _ANSWER_BYTES = 256 * 1024**2
@@ -44,9 +46,9 @@ _OUT_OF_TIME = {-getattr(signal, name) for name in ("SIGALRM", "SIGXCPU") if has
 
 
 class ReaderPool:
-    """Reads books in worker processes; whatever a file does to its worker, the next one gets a sound one.
+    """Reads books and draws pages in worker processes; whatever a file does to its worker, the next gets a sound one.
 
-    Workers start when they are needed. `command` starts one (see `readers.worker`), `seconds` is the time for one book.
+    Workers start when they are needed. `command` starts one (see `readers.worker`), `seconds` is the time for one file.
     Use it in a `with` block: leaving it ends every worker at once, also in the midst of a book.
     """
 
@@ -102,10 +104,21 @@ class ReaderPool:
             for _, future in ahead:
                 future.cancel()
 
+    def picture(self, path: Path, page: int, text: str, start: int, end: int) -> bytes | UnreadableBook:
+        """A page as PNG, as `readers.draw_page` makes it, or the reason why there is none.
+
+        Waits for it in this thread; leaving the block in another one ends that. Raises Unavailable as `read`.
+        """
+        request: Request = {"path": str(path), "page": page, "text": text, "start": start, "end": end}
+        return self._answer(request, decode_picture)
+
     def _read(self, path: Path) -> BookText | UnreadableBook:
+        return self._answer({"path": str(path)}, decode)
+
+    def _answer(self, request: Request, decode: Callable[[bytes], Wanted | UnreadableBook]) -> Wanted | UnreadableBook:
         worker = self._take_worker()
         try:
-            return worker.read(path, self._seconds)
+            return worker.answer(request, decode, self._seconds)
         finally:
             self._give_back(worker)
 
@@ -148,8 +161,10 @@ class _Worker:
         assert self._process.stdout is not None
         self._requests, self._answers = self._process.stdin, self._process.stdout
 
-    def read(self, path: Path, seconds: float) -> BookText | UnreadableBook:
-        """The book, or why there is none. The worker is not `usable` again if it has failed or has served enough.
+    def answer(
+        self, request: Request, decode: Callable[[bytes], Wanted | UnreadableBook], seconds: float
+    ) -> Wanted | UnreadableBook:
+        """What is asked for, or why there is none. The worker is not `usable` again if it failed or has served enough.
 
         Raises Unavailable if the worker does not even start: that is no fault of the book.
         """
@@ -157,12 +172,12 @@ class _Worker:
         if self._books == 0 and self._line(START_SECONDS) != READY:
             raise self._not_starting()
         with suppress(OSError):  # it is dead, and will not answer
-            self._requests.write(json.dumps({"path": str(path)}).encode() + b"\n")
+            self._requests.write(json.dumps(request).encode() + b"\n")
             self._requests.flush()
         try:
             answer = decode(self._line(seconds))
         except ValueError:
-            return self._why_it_died(path, seconds)
+            return self._why_it_died(str(request["path"]), seconds)
         self._books += 1
         self.usable = not self._late and self._books < BOOKS_PER_WORKER
         return answer
@@ -193,11 +208,11 @@ class _Worker:
         self._late = True
         self.kill()
 
-    def _why_it_died(self, path: Path, seconds: float) -> UnreadableBook:
+    def _why_it_died(self, path: str, seconds: float) -> UnreadableBook:
         self.kill()
         if self._process.wait() in _OUT_OF_TIME or self._late:
-            return UnreadableBook("reading_too_long", path=str(path), seconds=round(seconds))
-        return UnreadableBook("reader_died", path=str(path))
+            return UnreadableBook("reading_too_long", path=path, seconds=round(seconds))
+        return UnreadableBook("reader_died", path=path)
 
     def _not_starting(self) -> Unavailable:
         return Unavailable("reader_not_starting", command=shlex.join(self._command))

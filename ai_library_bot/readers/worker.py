@@ -2,8 +2,9 @@
 
 It says that it is `READY`; then it takes a line of JSON and gives a line of JSON, until its input ends:
 
-    {"path": "…"}  →  {"book": {…}}
-                      {"failed": "message_key", "details": {…}, "retry": false}
+    {"path": "…"}                               →  {"book": {…}}
+    {"path": "…", "page": 7, "text": "…", …}    →  {"picture": "…"}
+                                        else    →  {"failed": "message_key", "details": {…}, "retry": false}
 
 JSON and never pickle: a file that takes this process over can then say nothing that runs in the one that asked.
 `readers.pool` starts it and counts the time.
@@ -11,6 +12,7 @@ JSON and never pickle: a file that takes this process over can then say nothing 
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import signal
@@ -19,10 +21,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 from ai_library_bot.errors import UnreadableBook
+from ai_library_bot.readers import png
 from ai_library_bot.readers.sandbox import confine
 from ai_library_bot.text import one_line
 from ai_library_bot.types import BookText, Section
@@ -31,38 +35,42 @@ if sys.platform != "win32":
     import resource
 
 BOOK_SECONDS = 120
-"""How long the reading of one book may take, in seconds of the clock and of the processor."""
+"""How long the reading of one book, or a page's drawing, may take, in seconds of the clock and of the processor."""
 
 READY = b"ready\n"
 
 _ORPHAN_SECONDS = BOOK_SECONDS + 5  # the one who asked counts first
 _ERROR_CHARACTERS = 200
 
+Wanted = TypeVar("Wanted")  # BookText or, of a picture, bytes
+
 
 def main() -> None:
-    from ai_library_bot.readers import read_book
+    from ai_library_bot.readers import draw_page, read_book
 
-    serve(read_book)
+    serve(read_book, draw_page)
 
 
-def serve(read: Callable[[Path], BookText]) -> None:
-    """Answers requests with what `read` returns or raises, until standard input ends."""
+def serve(read: Callable[[Path], BookText], draw: Callable[[Path, int, str, int, int], bytes]) -> None:
+    """Answers requests with what `read` and `draw` return or raise, until standard input ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process of the terminal; ours decides
     requests, answers = _take_standard_streams()
     confine()
     answers.write(READY)
     answers.flush()
     for line in requests:
-        path = Path(json.loads(line)["path"])
+        request = json.loads(line)
+        path = Path(request.pop("path"))
+        work = partial(draw, path, **request) if request else partial(read, path)
         with _limited_time():
-            answer = _answer(read, path)
+            answer = _answer(work, path)
         answers.write(encode(answer))
         answers.flush()
 
 
-def _answer(read: Callable[[Path], BookText], path: Path) -> BookText | UnreadableBook:
+def _answer(work: Callable[[], BookText | bytes], path: Path) -> BookText | bytes | UnreadableBook:
     try:
-        return read(path)
+        return work()
     except UnreadableBook as error:
         return error
     except MemoryError:  # nothing is certain in this process any more: let it end
@@ -72,11 +80,13 @@ def _answer(read: Callable[[Path], BookText], path: Path) -> BookText | Unreadab
         return UnreadableBook("reader_failed", path=str(path), error=described)
 
 
-def encode(answer: BookText | UnreadableBook) -> bytes:
-    """The answer as a line of JSON; `decode` gives it back."""
+def encode(answer: BookText | bytes | UnreadableBook) -> bytes:
+    """The answer as a line of JSON; `decode` gives a book back, `decode_picture` a picture, both a failure."""
     fields: dict[str, Any]
     if isinstance(answer, BookText):
         fields = {"book": asdict(answer)}
+    elif isinstance(answer, bytes):
+        fields = {"picture": base64.b64encode(answer).decode()}
     else:
         fields = {"failed": answer.key, "details": answer.details, "retry": answer.retry}
     return json.dumps(fields, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n"
@@ -84,22 +94,42 @@ def encode(answer: BookText | UnreadableBook) -> bytes:
 
 def decode(line: bytes) -> BookText | UnreadableBook:
     """The answer that a line holds. Raises ValueError for anything else: who sent it may no longer be our program."""
+    return _decoded(line, _book)
+
+
+def decode_picture(line: bytes) -> bytes | UnreadableBook:
+    """The picture in PNG that a line holds, or why there is none. Raises ValueError as `decode`."""
+    return _decoded(line, _picture)
+
+
+def _decoded(line: bytes, wanted: Callable[[dict[str, Any]], Wanted]) -> Wanted | UnreadableBook:
     try:
         fields = json.loads(line.decode("utf-8", "surrogatepass"))
         if "failed" in fields:
             return UnreadableBook(str(fields["failed"]), retry=bool(fields["retry"]), **_details(fields["details"]))
-        book = fields["book"]
-        return BookText(
-            format=str(book["format"]),
-            sections=tuple(map(_section, book["sections"])),
-            title=str(book["title"]),
-            authors=tuple(map(str, book["authors"])),
-            language=str(book["language"]),
-            year=None if book["year"] is None else int(book["year"]),
-            warnings=tuple(map(str, book["warnings"])),
-        )
+        return wanted(fields)
     except (AttributeError, KeyError, OverflowError, RecursionError, TypeError) as error:
-        raise ValueError("no answer to the reading of a book") from error
+        raise ValueError("no answer to what was asked") from error
+
+
+def _book(fields: dict[str, Any]) -> BookText:
+    book = fields["book"]
+    return BookText(
+        format=str(book["format"]),
+        sections=tuple(map(_section, book["sections"])),
+        title=str(book["title"]),
+        authors=tuple(map(str, book["authors"])),
+        language=str(book["language"]),
+        year=None if book["year"] is None else int(book["year"]),
+        warnings=tuple(map(str, book["warnings"])),
+    )
+
+
+def _picture(fields: dict[str, Any]) -> bytes:
+    picture = base64.b64decode(fields["picture"], validate=True)
+    if not picture.startswith(png.SIGNATURE):
+        raise ValueError("no picture")
+    return picture
 
 
 def _section(fields: dict[str, Any]) -> Section:

@@ -54,6 +54,8 @@ class Tongue:
     """A true quotation, of more than one clause."""
     other_sentence: str
     other_book: str
+    next_questions: tuple[str, str]
+    """What one may ask next of the same books."""
 
 
 ENGLISH = Tongue(
@@ -65,6 +67,7 @@ ENGLISH = Tongue(
     "His eyes had grown so weak that he could no longer see the lines on the paper",
     "Every evening the lamp was lit at six",
     "He asked for oil and for a longer ladder.",
+    ("When was the lamp of the keeper’s boats lit?", "What did the keeper of the clock ask for?"),
 )
 RUSSIAN = Tongue(
     "Почему смотритель маяка перестал писать письма?",
@@ -75,6 +78,7 @@ RUSSIAN = Tongue(
     "Глаза его так ослабели, что он уже не видел строк на бумаге",
     "Каждый вечер в шесть зажигали лампу",
     "Он просил масла и лестницу подлиннее.",
+    ("Когда зажигали лампу для лодок?", "Что просил смотритель моста?"),
 )
 
 Sentence = dict[str, Any]
@@ -228,6 +232,29 @@ LIES: dict[str, Lie] = {
     },
 }
 
+NEXT: dict[str, Callable[[Tongue, Shown], Any]] = {
+    **{f"link {number}": lambda _, __, text=text: f"{text.rstrip('.')}?" for number, text in enumerate(LINKS)},  # type: ignore[misc]
+    **{f"secret: {name}": lambda t, s, make=make: f"{make(t, s).rstrip('.')}?" for name, make in SECRETS.items()},  # type: ignore[misc]
+    **{f"quoted {number}": lambda _, __, text=text: f"{text.rstrip('.')}?" for number, text in enumerate(QUOTED)},  # type: ignore[misc]
+    "quoted in other marks": lambda tongue, shown: f"Did he say ＂{INVENTED}＂ or 〝{INVENTED}〞?",
+    "a true quotation": lambda tongue, shown: f"Why “{tongue.quote}”?",
+    "a statement": lambda tongue, shown: "This is a LIE.",
+    "a statement before a question": lambda tongue, shown: "This is a LIE. Did you know?",
+    "a statement behind a question": lambda tongue, shown: "Did you know? This is a LIE",
+    "lines": lambda tongue, shown: "This is a LIE.\n\nDid you know?",
+    "endless": lambda tongue, shown: "Is it a LIE " * 20_000 + "?",
+    "long": lambda tongue, shown: "Is it a LIE " * 11 + "?",
+    "the question": lambda tongue, shown: f"**{tongue.question.upper()}**",
+    "said twice": lambda tongue, shown: f"- {tongue.next_questions[0].lower()}",
+    "nothing": lambda tongue, shown: "",
+    "only marks": lambda tongue, shown: "[1] ** ?!?",
+    "a number": lambda tongue, shown: 7,
+    "an object": lambda tongue, shown: {"text": "Is it a LIE?"},
+}
+"""What no reader may be invited to ask."""
+
+NO_LIST: dict[str, Any] = {"a text": "Is it a LIE?", "null": None, "an object": {"1": "Is it a LIE?"}, "a number": 1}
+
 DRESSED: dict[str, Callable[[str], str]] = {
     "marks": lambda text: f"{text} [1]",
     "more marks": lambda text: f"{text[:-1]} [1, 2][^3]【4†source】(passage 2).",
@@ -267,8 +294,8 @@ WRAPPINGS: dict[str, Callable[[str], str]] = {
 }
 
 
-def reply(shown: Shown, *sentences: Sentence) -> str:
-    return json.dumps({"found": True, "sentences": sentences}, ensure_ascii=False)
+def reply(shown: Shown, *sentences: Sentence, **more: Any) -> str:
+    return json.dumps({"found": True, "sentences": sentences, **more}, ensure_ascii=False)
 
 
 def answers(tongue: Tongue) -> Iterator[tuple[str, Callable[[Shown], str]]]:
@@ -288,3 +315,23 @@ def answers(tongue: Tongue) -> Iterator[tuple[str, Callable[[Shown], str]]]:
             return reply(shown, *(sentence(shown, dress(text), quote) for text, quote in tongue.honest))
 
         yield f"dressed: {name}", dressed
+
+
+def invitations(tongue: Tongue) -> Iterator[tuple[str, Callable[[Shown], str], tuple[str, ...]]]:
+    """Names, replies with two true sentences, and those of the questions behind them that may be shown."""
+
+    def inviting(questions: Callable[[Shown], Any]) -> Callable[[Shown], str]:
+        return lambda shown: reply(
+            shown, *(sentence(shown, *honest) for honest in tongue.honest), next_questions=questions(shown)
+        )
+
+    first, last = tongue.next_questions
+    for name, lie in NEXT.items():
+        yield name, inviting(lambda shown, lie=lie: [first, lie(tongue, shown), last]), (first, last)  # type: ignore[misc]
+    for name, dress in DRESSED.items():
+        if dress("?")[-1:] != ".":  # then it is no question any more
+            yield f"dressed: {name}", inviting(lambda _, dress=dress: [dress(first), dress(last)]), (first, last)  # type: ignore[misc]
+    for name, value in NO_LIST.items():
+        yield f"instead of a list: {name}", inviting(lambda _, value=value: value), ()  # type: ignore[misc]
+    yield "more than three", inviting(lambda _: [first, first, first, last]), (first,)
+    yield "what no book answers", inviting(lambda _: [first, "Xyzzy plugh?", last]), (first, last)

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import asdict, replace
 from itertools import count
 from typing import Any
 
@@ -31,6 +32,7 @@ DRAFTS = st.builds(
     st.lists(st.builds(Statement, TEXT, st.lists(st.builds(Claim, TEXT, TEXT), max_size=3).map(tuple)), max_size=3).map(
         tuple
     ),
+    next_questions=st.lists(TEXT, max_size=3).map(tuple),
 )
 
 Cache = MemoryCache | RedisCache
@@ -195,8 +197,13 @@ def test_all_that_shapes_an_answer_is_part_of_its_key() -> None:
 
 @given(DRAFTS)
 def test_a_draft_comes_back_and_costs_nothing(draft: Draft) -> None:
-    paid = Draft(draft.statements, Usage(100, 20, 0.1))
-    assert remembered(to_remember(paid)) == draft
+    assert remembered(to_remember(replace(draft, usage=Usage(100, 20, 0.1)))) == draft
+
+
+@given(DRAFTS)
+def test_what_was_kept_before_there_were_next_questions_has_none(draft: Draft) -> None:
+    kept = json.dumps([asdict(statement) for statement in draft.statements]).encode()
+    assert remembered(kept) == Draft(draft.statements)
 
 
 @given(
@@ -206,7 +213,11 @@ def test_a_draft_comes_back_and_costs_nothing(draft: Draft) -> None:
         st.none() | st.booleans() | st.integers() | st.text(max_size=3),
         lambda inner: (
             st.lists(inner, max_size=3)
-            | st.dictionaries(st.sampled_from(["text", "claims", "quote", "passage_id"]), inner, max_size=4)
+            | st.dictionaries(
+                st.sampled_from(["text", "claims", "quote", "passage_id", "statements", "next_questions"]),
+                inner,
+                max_size=4,
+            )
         ),
         max_leaves=12,
     ).map(lambda value: json.dumps(value).encode())
@@ -215,6 +226,8 @@ def test_a_draft_comes_back_and_costs_nothing(draft: Draft) -> None:
 @example(b'[{"text": 5, "claims": []}]')
 @example(b'[{"text": "a", "claims": [{"passage_id": "b:1", "quote": null}]}]')
 @example(b'[{"text": "\\ud800", "claims": []}]')
+@example(b'{"statements": [], "next_questions": "Why?"}')
+@example(b'{"statements": [], "usage": {"cost": 1}}')
 def test_whatever_else_stands_there_is_nothing_or_a_draft(value: bytes) -> None:
     found = remembered(value)
     assert found is None or remembered(to_remember(found)) == found

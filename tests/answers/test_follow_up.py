@@ -43,6 +43,27 @@ async def test_without_a_model_the_words_of_the_question_before_join_it() -> Non
 
 
 @pytest.mark.parametrize(
+    "question",
+    ["Why?", "And the dog?", "А почему?", "Когда он умер?", "Where did she find it?", "What happened then and there?"],
+)
+async def test_without_a_model_a_question_that_leans_is_joined(question: str) -> None:
+    assert await stand_alone(question, HISTORY, None, seconds=5) == (f"{HISTORY[-1].question} {question}", Usage())
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Who wrote Don Quixote?",
+        "Кто написал «Дон Кихота»?",
+        "Почему смотритель перестал писать письма?",
+        "Why does the keeper of the lighthouse stop writing his letters?",
+    ],
+)
+async def test_without_a_model_another_question_stands_alone(question: str) -> None:
+    assert await stand_alone(question, HISTORY, None, seconds=5) == (question, Usage())
+
+
+@pytest.mark.parametrize(
     ("reply", "tries"),
     [
         ("He stopped because he was blind.", 2),

@@ -19,11 +19,14 @@ from ai_library_bot.index.search import SearchIndex
 from ai_library_bot.locales import messages
 from ai_library_bot.openai_api.chat import ChatModel
 from ai_library_bot.types import Answer
-from tests.answers.liar import BOOKS, ENGLISH, EVIL, KEY, RUSSIAN, Tongue, answers
+from tests.answers.liar import BOOKS, ENGLISH, EVIL, KEY, RUSSIAN, Tongue, answers, invitations
 from tests.answers.scripted import ScriptedChat, Shown
 from tests.shelves import Shelf
 
 CASES = [(tongue, name, lying) for tongue in (ENGLISH, RUSSIAN) for name, lying in answers(tongue)]
+
+INVITATIONS = [(tongue, *invitation) for tongue in (ENGLISH, RUSSIAN) for invitation in invitations(tongue)]
+SECRETS = (EVIL, "evil", KEY, "http", "LIE", "You are a librarian", "\u200b", "\u202e", "\x1b")
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +94,24 @@ async def test_only_what_is_true_reaches_the_reader(
 
     shown = Shown(chat.asked[0])
     seen = json.dumps([json_output.answer(result, messages("en")), grown], ensure_ascii=False)
-    for secret in (EVIL, "evil", KEY, shown.marker, "http", "LIE", "You are a librarian", "\u200b", "\u202e", "\x1b"):
+    for secret in (*SECRETS, shown.marker):
+        assert secret.lower() not in seen.lower()
+
+
+@pytest.mark.parametrize(
+    ("tongue", "name", "lying", "honest"), INVITATIONS, ids=[f"{i[0].question[:3]} {i[1]}" for i in INVITATIONS]
+)
+async def test_only_plain_questions_that_the_books_answer_are_suggested(
+    index: SearchIndex, tongue: Tongue, name: str, lying: Callable[[Shown], str], honest: tuple[str, ...]
+) -> None:
+    chat = ScriptedChat(lying)
+    result, _ = await ask(index, chat, tongue)
+    (first, _), (second, _) = tongue.honest
+    assert result.text == f"{first} [1] {second} [2]"
+    assert result.next_questions == honest
+    assert len(chat.asked) == 1, "a suggestion is not worth another request"
+    seen = json.dumps(json_output.answer(result, messages("en")), ensure_ascii=False)
+    for secret in (*SECRETS, Shown(chat.asked[0]).marker, "eaten all of his ink"):
         assert secret.lower() not in seen.lower()
 
 

@@ -97,6 +97,23 @@ async def test_found_false_is_a_draft_without_statements() -> None:
         assert len(chat.asked) == 1
 
 
+async def test_what_to_ask_next_comes_with_the_draft_where_the_model_suggests_it() -> None:
+    suggested = ["Who was blind?", "Кто был слеп и не писал?", "Where is the town?", "Why?", "Who is the keeper?"]
+    said = json.loads(reply(TRUE)) | {"next_questions": suggested}
+    draft = await write(ScriptedChat(json.dumps(said)))
+    assert draft.next_questions == ("Who was blind?", "Where is the town?", "Why?")
+    assert (await write(ScriptedChat(reply(TRUE)))).next_questions == ()
+
+
+async def test_of_two_drafts_the_one_that_is_kept_tells_what_to_ask_next() -> None:
+    first, second = (
+        json.dumps(json.loads(said) | {"next_questions": [question]})
+        for said, question in ((reply(TRUE, FALSE), "Who was blind?"), (reply(TRUE, OTHER), "Who was it?"))
+    )
+    draft = await write(ScriptedChat(first, second))
+    assert (texts(draft), draft.next_questions) == ([TRUE[0], OTHER[0]], ("Who was it?",))
+
+
 class TestSentBack:
     async def test_a_false_quotation_goes_back_once_with_what_is_wrong(self) -> None:
         chat = ScriptedChat(reply(TRUE, FALSE), reply(TRUE, OTHER))

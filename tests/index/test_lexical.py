@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Event
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ai_library_bot.errors import CannotWrite
-from ai_library_bot.index.lexical import PRIVATE_FILES, Entry, LexicalIndex, LexicalWriter
+from ai_library_bot.index.lexical import PRIVATE_FILES, Entry, LexicalIndex, LexicalWriter, _Stems
 from ai_library_bot.text import clean
 from ai_library_bot.types import Passage, Term, passage_id
 from tests.texts import ANY_TEXT
@@ -215,4 +218,37 @@ class TestCandidates:
     ],
 )
 def test_stems(folder: Path, text: str, stems: list[str]) -> None:
-    assert write(folder, []).stems(text) == stems
+    assert list(write(folder, []).stems(text)) == stems
+
+
+class OneAtATime:
+    """An analyzer like tantivy's, which refuses to work for a second thread while it works for one."""
+
+    def __init__(self) -> None:
+        self.second_comes, self.clash = Event(), Event()
+        self._working = False
+
+    def analyze(self, piece: str) -> list[str]:
+        if self._working:
+            self.clash.set()
+            raise RuntimeError("Already borrowed")
+        self._working = True
+        if self.second_comes.wait(5):
+            self.clash.wait(0.05)
+        self._working = False
+        return [piece]
+
+
+def test_two_threads_may_ask_for_stems_at_once() -> None:
+    analyzer: Any = OneAtATime()
+    stems = _Stems(analyzer)
+
+    def second() -> list[str]:
+        analyzer.second_comes.set()
+        return stems["other"]
+
+    with ThreadPoolExecutor(2) as threads:
+        first = threads.submit(stems.__getitem__, "word")
+        assert threads.submit(second).result() == ["other"]
+        assert first.result() == ["word"]
+    assert not analyzer.clash.is_set()

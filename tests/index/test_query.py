@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from ai_library_bot.index.lexical import LEXICAL, LexicalIndex
-from ai_library_bot.index.query import LONGEST_QUERY, matches, understand
+from ai_library_bot.index.query import LONGEST_QUERY, asked_for, understand
+from ai_library_bot.text import spans_of_words
 from ai_library_bot.types import Term
 from tests.shelves import Shelf
 
@@ -88,14 +89,15 @@ def test_a_query_without_words_has_no_terms(index: LexicalIndex) -> None:
 def test_matches_are_the_words_of_the_text_in_any_form_without_common_ones(index: LexicalIndex) -> None:
     text = "Когда людей нет, пишут письма."
     terms = understand("когда человеку писать письмо", index).terms
-    assert [text[start:end] for start, end in matches(text, terms, index.stem)] == ["людей", "пишут", "письма"]
+    spans = spans_of_words(text, asked_for(terms, index.stem))
+    assert [text[start:end] for start, end in spans] == ["людей", "пишут", "письма"]
 
 
 def test_where_only_common_words_were_asked_for_they_are_the_matches(index: LexicalIndex) -> None:
     text = "Когда людей нет."
     terms = understand("когда", index).terms
-    assert [text[start:end] for start, end in matches(text, terms, index.stem)] == ["Когда"]
+    assert [text[start:end] for start, end in spans_of_words(text, asked_for(terms, index.stem))] == ["Когда"]
 
 
 def test_a_term_without_stems_matches_nothing(index: LexicalIndex, tmp_path: Path) -> None:
-    assert list(matches("лампа", (Term("x", frozenset(), 1.0),), index.stem)) == []
+    assert list(spans_of_words("лампа", asked_for((Term("x", frozenset(), 1.0),), index.stem))) == []

@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import json
-import re
-import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy
 import pytest
@@ -21,12 +16,10 @@ from ai_library_bot.openai_api.chat import ChatModel, InvalidOutput, Message
 from ai_library_bot.openai_api.embedding import OpenAIEmbedder
 from ai_library_bot.openai_api.service import PassingFault, Service
 from ai_library_bot.openai_api.tries import in_tries, without_waiting
+from tests.npm_server import installed, serving
 
 LOCKED = Path(__file__).parent / "aimock"
-INSTALLED = Path(sys.prefix, "aimock")
 PROGRAM = Path("node_modules", "@copilotkit", "aimock", "dist", "cli.js")
-OLDEST_NODE = (20, 15)
-NPM = ("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline", "--fetch-retries", "0")
 
 FIXTURES = {
     "fixtures": [
@@ -51,23 +44,7 @@ class Words(BaseModel):
 @pytest.fixture(scope="module")
 def program() -> Path:
     """The program of the server, installed beside our own dependencies."""
-    if not (shutil.which("node") and shutil.which("npm")):
-        pytest.skip("needs Node.js with npm")
-    version = subprocess.check_output(["node", "--version"], text=True).strip()
-    if tuple(map(int, version.removeprefix("v").split(".")[:2])) < OLDEST_NODE:
-        pytest.skip(f"needs Node.js {OLDEST_NODE[0]}.{OLDEST_NODE[1]} or later, not {version}")
-    folder = INSTALLED / str(json.loads((LOCKED / "package.json").read_text())["dependencies"]["@copilotkit/aimock"])
-    if not (folder / PROGRAM).exists():
-        INSTALLED.mkdir(exist_ok=True)
-        with TemporaryDirectory(dir=INSTALLED, ignore_cleanup_errors=True) as scratch:
-            for file in LOCKED.iterdir():
-                shutil.copy(file, scratch)
-            done = subprocess.run(NPM, cwd=scratch, capture_output=True, text=True, timeout=120, check=False)
-            if done.returncode:
-                pytest.skip(f"npm cannot install aimock: {done.stderr.strip()[-300:]}")
-            with suppress(OSError):  # another process was quicker
-                Path(scratch).rename(folder)
-    return folder / PROGRAM
+    return installed(LOCKED, oldest_node=(20, 15)) / PROGRAM
 
 
 @pytest.fixture(scope="module")
@@ -78,23 +55,10 @@ def start(program: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
     with ExitStack() as servers:
 
         def started(*options: str) -> str:
-            return servers.enter_context(serving(["node", str(program), "-p", "0", "-f", str(fixtures), *options]))
+            line = ["node", str(program), "-p", "0", "-f", str(fixtures), *options]
+            return f"{servers.enter_context(serving(line))}/v1"
 
         yield started
-
-
-@contextmanager
-def serving(line: list[str]) -> Iterator[str]:
-    with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as server:
-        assert server.stdout
-        try:
-            for said in server.stdout:
-                if found := re.search(r"listening on (http://\S+)", said):
-                    yield f"{found[1]}/v1"
-                    return
-            pytest.fail("aimock did not start")
-        finally:
-            server.terminate()
 
 
 @pytest.fixture(scope="module")

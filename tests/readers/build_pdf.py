@@ -10,7 +10,7 @@ ASTRAL = "𝑥"
 _ASTRAL_CODE = "\uf8ff"
 
 WIDTH, HEIGHT = 400, 600
-"""The size of every page, in points."""
+"""The size of a page, in points, unless it says another one."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,9 @@ class Page:
     texts: Sequence[Text] = ()
     picture: bool = False
     rotate: int = 0
+    size: tuple[float, float] = WIDTH, HEIGHT
+    crop: tuple[float, float, float, float] | None = None
+    """What is shown of the page: left, top, right and bottom, from its upper left corner."""
 
 
 @dataclass(frozen=True)
@@ -66,13 +69,19 @@ def pdf(
     )
     kids = []
     for page in pages:
+        width, height = page.size
         content = file.add(
-            b"<<", b"\n".join(map(_drawn, page.texts)) + (b"\n300 0 0 400 50 50 cm /I Do" * page.picture)
+            b"<<",
+            b"\n".join(_drawn(text, height) for text in page.texts) + (b"\n300 0 0 400 50 50 cm /I Do" * page.picture),
         )
+        crop = ""
+        if page.crop:
+            left, top, right, bottom = page.crop
+            crop = f"/CropBox [{left} {height - bottom} {right} {height - top}] "
         kids.append(
             file.add(
-                f"<< /Type /Page /Parent {tree} 0 R /MediaBox [0 0 {WIDTH} {HEIGHT}] /Rotate {page.rotate} "
-                f"/Resources {resources} /Contents {content} 0 R >>".encode()
+                f"<< /Type /Page /Parent {tree} 0 R /MediaBox [0 0 {width} {height}] {crop}"
+                f"/Rotate {page.rotate} /Resources {resources} /Contents {content} 0 R >>".encode()
             )
         )
     file.fill(tree, f"<< /Type /Pages /Count {len(kids)} /Kids [{_references(kids)}] >>".encode())
@@ -154,10 +163,10 @@ def _font(file: _File, name: str) -> bytes:
     )
 
 
-def _drawn(text: Text) -> bytes:
+def _drawn(text: Text, height: float) -> bytes:
     turn = "0 1 -1 0" if text.upwards else "1 0 0 1"
     code = _utf_16(text.text.replace(ASTRAL, _ASTRAL_CODE))
-    return f"BT /F{int(text.bold)} {text.size} Tf {turn} {text.x} {HEIGHT - text.y} Tm <{code}> Tj ET".encode()
+    return f"BT /F{int(text.bold)} {text.size} Tf {turn} {text.x} {height - text.y} Tm <{code}> Tj ET".encode()
 
 
 def _outline(file: _File, marks: Sequence[Mark], pages: Sequence[int]) -> int:

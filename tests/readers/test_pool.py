@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from ai_library_bot.errors import Unavailable, UnreadableBook
+from ai_library_bot.readers import png, read_book, sandbox, worker
 from ai_library_bot.readers import pool as pool_module
-from ai_library_bot.readers import read_book, sandbox, worker
 from ai_library_bot.readers.pool import ReaderPool
 from ai_library_bot.types import BookText
 from tests.readers import naughty_worker
@@ -127,6 +127,41 @@ def test_a_mistake_in_a_reader_costs_one_book_and_is_described(pool: ReaderPool,
 def test_the_reason_a_reader_gives_is_passed_on(pool: ReaderPool) -> None:
     bad = failure(pool, "bad")
     assert (bad.key, bad.details["reason"], bad.retry) == ("cannot_open", "broken", True)
+
+
+def test_a_picture_comes_from_a_worker_too(pool: ReaderPool) -> None:
+    assert pool.picture(Path("lamp"), 1, "текст", 0, 5) == png.SIGNATURE + b"lamp"
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        ("crash", "reader_died"),
+        ("exit", "reader_died"),
+        ("hijacked", "reader_died"),
+        ("lie", "reader_died"),
+        ("mistaken", "reader_failed"),
+        ("bad", "cannot_open"),
+    ],
+)
+def test_a_worker_that_fails_at_a_picture_is_replaced(pool: ReaderPool, name: str, key: str) -> None:
+    bad = pool.picture(Path(name), 1, "text", 0, 4)
+    assert isinstance(bad, UnreadableBook)
+    assert (bad.key, bad.details["path"]) == (key, name)
+    assert pool.picture(Path("lamp"), 1, "text", 0, 4) == png.SIGNATURE + b"lamp"
+    assert title(pool, "behind") == "behind"
+
+
+def test_a_worker_that_hangs_at_a_picture_is_ended_at_the_time_limit() -> None:
+    with ReaderPool(1, command=NAUGHTY, seconds=1) as pool:
+        bad = pool.picture(Path("hang"), 1, "text", 0, 4)
+    assert isinstance(bad, UnreadableBook)
+    assert bad.key == "reading_too_long"
+
+
+def test_a_worker_that_does_not_start_is_not_the_fault_of_the_picture() -> None:
+    with ReaderPool(1, command=("/no/such/program",)) as pool, pytest.raises(Unavailable):
+        pool.picture(Path("lamp"), 1, "text", 0, 4)
 
 
 def test_what_a_library_prints_or_reads_does_not_touch_the_channel(pool: ReaderPool) -> None:

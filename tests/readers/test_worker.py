@@ -11,9 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ai_library_bot.errors import UnreadableBook
+from ai_library_bot.readers import draw_page, png
 from ai_library_bot.readers.pool import COMMAND
-from ai_library_bot.readers.worker import READY, decode, encode
+from ai_library_bot.readers.worker import READY, decode, decode_picture, encode
 from ai_library_bot.types import BookText, Section
+from tests.readers.build_pdf import Page, Text, pdf
+from tests.readers.pixels import alike
 
 ANYTHING = st.text(st.characters() | st.characters(categories=["Cs"]), max_size=20)
 SECTIONS = st.builds(
@@ -33,12 +36,10 @@ BOOKS = st.builds(
     warnings=st.lists(ANYTHING, max_size=3).map(tuple),
 )
 DETAILS = st.fixed_dictionaries({"path": ANYTHING}, optional={"seconds": st.integers(), "share": st.floats(0, 1)})
+FIELDS = ["book", "picture", "failed", "details", "retry", "sections", "key", "year"]
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | ANYTHING,
-    lambda values: (
-        st.lists(values, max_size=3)
-        | st.dictionaries(st.sampled_from(["book", "failed", "details", "retry", "sections", "key", "year"]), values)
-    ),
+    lambda values: st.lists(values, max_size=3) | st.dictionaries(st.sampled_from(FIELDS), values),
     max_leaves=8,
 )
 
@@ -50,11 +51,19 @@ def test_a_book_comes_through_in_one_line(book: BookText) -> None:
     assert decode(line) == book
 
 
+@given(st.binary())
+def test_a_picture_comes_through_in_one_line(content: bytes) -> None:
+    line = encode(png.SIGNATURE + content)
+    assert line.index(b"\n") == len(line) - 1
+    assert decode_picture(line) == png.SIGNATURE + content
+
+
 @given(ANYTHING, DETAILS, st.booleans())
 def test_a_failure_comes_through_with_its_reason(key: str, details: dict[str, str | int | float], retry: bool) -> None:
-    failure = decode(encode(UnreadableBook(key, retry=retry, **details)))
-    assert isinstance(failure, UnreadableBook)
-    assert (failure.key, failure.details, failure.retry) == (key, details, retry)
+    line = encode(UnreadableBook(key, retry=retry, **details))
+    for failure in (decode(line), decode_picture(line)):
+        assert isinstance(failure, UnreadableBook)
+        assert (failure.key, failure.details, failure.retry) == (key, details, retry)
 
 
 @given(JSON.map(lambda value: json.dumps(value).encode()) | st.binary())
@@ -64,6 +73,21 @@ def test_an_answer_of_any_other_shape_is_a_value_error(line: bytes) -> None:
     except ValueError:
         return
     assert json.loads(line).keys() & {"book", "failed"}
+
+
+@given(JSON.map(lambda value: json.dumps(value).encode()) | st.binary() | BOOKS.map(encode))
+def test_an_answer_that_is_no_picture_is_a_value_error(line: bytes) -> None:
+    try:
+        answer = decode_picture(line)
+    except ValueError:
+        return
+    assert isinstance(answer, UnreadableBook)
+
+
+@pytest.mark.parametrize("picture", ["R0lGODlh", "", "iVBORw0KGgo", "iVBO Rw0K Ggo=", "ё", None, 7, [""]], ids=str)
+def test_a_picture_of_another_kind_is_a_value_error(picture: object) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        decode_picture(json.dumps({"picture": picture}).encode())
 
 
 @pytest.mark.parametrize(
@@ -87,3 +111,23 @@ def test_the_worker_reads_books_until_its_input_ends(tmp_path: Path) -> None:
     assert ready == READY
     answers = [decode(line) for line in lines]
     assert [answer.details["path"] for answer in answers if isinstance(answer, UnreadableBook)] == [str(path)] * 2
+
+
+def test_the_worker_draws_pages_as_well(tmp_path: Path) -> None:
+    path = tmp_path / "lamp.pdf"
+    path.write_bytes(pdf([Page([Text(50, 100, "The lamp burned all night.")])]))
+    requests = [
+        {"path": str(path), "page": 1, "text": "The lamp burned", "start": 4, "end": 8},
+        {"path": str(path), "page": 7, "text": "The lamp burned", "start": 4, "end": 8},
+        {"path": str(path), "page": 1, "text": "The lamp burned", "start": 0, "end": 3},
+    ]
+    lines = b"".join(json.dumps(request).encode() + b"\n" for request in requests)
+    done = subprocess.run(COMMAND, input=lines, capture_output=True, check=True)
+    lamp, nothing, the = map(decode_picture, done.stdout.splitlines(keepends=True)[1:])
+    assert isinstance(lamp, bytes)
+    assert isinstance(the, bytes)
+    assert isinstance(nothing, UnreadableBook)
+    assert alike(lamp, draw_page(path, 1, "The lamp burned", 4, 8))
+    assert alike(the, draw_page(path, 1, "The lamp burned", 0, 3))
+    assert not alike(lamp, the)
+    assert nothing.key == "page_not_drawn"

@@ -2,7 +2,7 @@
 
 PDFium (through pypdfium2) finds the characters; `lines` makes lines and columns of them, `running_lines` drops
 headers and footers, `blocks` makes paragraphs and tables, `text` joins the pages and `chapters` finds the
-chapters.
+chapters. `picture` draws a page.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _MAX_UNREADABLE_SHARE = 0.3  # of the characters; more, and the file's fonts do 
 _ACCENTED_SHARE = 0.5  # of the characters; no language written in Latin letters comes near
 
 _ACCENTED = re.compile("[\xc0-\xff]")
-_CP1251 = {code: bytes([code]).decode("cp1251") for code in (0xA8, 0xB8, 0xB9, *range(0xC0, 0x100))}
+CP1251 = {code: bytes([code]).decode("cp1251") for code in (0xA8, 0xB8, 0xB9, *range(0xC0, 0x100))}
 # A run of characters without white space. PDFium writes a hyphen at a line's end as U+FFFE and no line break behind it.
 _TOKEN = re.compile("[^\\s\ufffe]+\ufffe?|\ufffe")
 _HYPHEN_CODE = 2  # the same hyphen, when a character is asked for by itself
@@ -69,17 +69,23 @@ def read(path: Path) -> BookText:
     Raises UnreadableBook for a file that is damaged, locked with a password, scanned or without end; OSError for one
     that cannot be opened.
     """
+    from pypdfium2 import raw
+
+    with opened(path) as document:
+        return _read(document, raw, path)
+
+
+def opened(path: Path) -> Any:
+    """PDFium's document, for a `with` block. Raises UnreadableBook for a damaged or locked one, and OSError."""
     import pypdfium2
     from pypdfium2 import raw
 
     data = path.read_bytes()
     try:
-        document = pypdfium2.PdfDocument(data)
+        return pypdfium2.PdfDocument(data)
     except pypdfium2.PdfiumError as error:
         locked = error.err_code in (raw.FPDF_ERR_PASSWORD, raw.FPDF_ERR_SECURITY)
         raise UnreadableBook("pdf_locked" if locked else "pdf_damaged", path=str(path)) from error
-    with document:
-        return _read(document, raw, path)
 
 
 class _PageText(NamedTuple):
@@ -164,7 +170,7 @@ def _words(page: Any, text_page: Any, raw: ModuleType) -> dict[int, list[Word]]:
 
     Calls into PDFium are what takes the time here: one gets all the text, each word takes four more.
     """
-    text = _characters(text_page, raw)
+    text = page_characters(text_page, raw)
     page_box = _box(page, raw)
     first, last, matrix = raw.FS_RECTF(), raw.FS_RECTF(), raw.FS_MATRIX()
     x, y, font, flags = ctypes.c_double(), ctypes.c_double(), ctypes.create_string_buffer(_FONT_NAME), ctypes.c_int()
@@ -200,7 +206,7 @@ def _words(page: Any, text_page: Any, raw: ModuleType) -> dict[int, list[Word]]:
     return words
 
 
-def _characters(text_page: Any, raw: ModuleType) -> str:
+def page_characters(text_page: Any, raw: ModuleType) -> str:
     """The page's text, one character for each of PDFium's.
 
     The quick call leaves characters out, above all those beyond U+FFFF; then each is asked for by itself, and such a
@@ -255,7 +261,7 @@ def _in_cyrillic(texts: list[_PageText]) -> list[_PageText]:
     return [
         text._replace(
             words={
-                angle: [word._replace(text=word.text.translate(_CP1251)) for word in words]
+                angle: [word._replace(text=word.text.translate(CP1251)) for word in words]
                 for angle, words in text.words.items()
             }
         )

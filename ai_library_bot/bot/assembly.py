@@ -1,0 +1,86 @@
+"""All parts of the bot put together: services, middlewares, routers, and the inbox in front of them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from dataclasses import dataclass
+
+from aiogram import Bot, Dispatcher
+from aiogram.exceptions import TelegramForbiddenError
+from aiogram.types import Update, User
+
+from ai_library_bot.bot import addressed
+from ai_library_bot.bot.access import Door, Speaker, spoken
+from ai_library_bot.bot.answering import Answering
+from ai_library_bot.bot.budget import Budget, Limits
+from ai_library_bot.bot.handlers import routers
+from ai_library_bot.bot.inbox import Accepted, Excuse, Inbox, Waiting
+from ai_library_bot.bot.layout import told
+from ai_library_bot.bot.people import People
+from ai_library_bot.bot.sending import Place, replace, send
+from ai_library_bot.bot.store import Store
+from ai_library_bot.bot.talks import Talks
+from ai_library_bot.bot.turns import Turns
+from ai_library_bot.library import Library
+from ai_library_bot.locales import messages
+from ai_library_bot.settings import Settings
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Assembled:
+    """A bot that is ready to take updates."""
+
+    inbox: Inbox
+    dispatcher: Dispatcher
+    kinds: list[str]
+    """The kinds of updates that it has a use for."""
+
+
+def assemble(bot: Bot, me: User, library: Library, store: Store, settings: Settings, *, shared: bool) -> Assembled:
+    """The bot `me` over a library and a store; `shared` is a store that other replicas use as well."""
+    people = People(store, allowed=settings.tg_allowed_users, admins=settings.tg_admins, public=settings.tg_public)
+    limits = Limits(settings.tg_questions_per_day, settings.tg_tokens_per_day, settings.tg_dollars_per_day)
+    talks, budget = Talks(store), Budget(store, limits)
+
+    async def handle(update: Update, accepted: Accepted) -> None:
+        try:
+            await dispatcher.feed_update(bot, update, accepted=accepted)
+        except TelegramForbiddenError:
+            _LOG.info("the bot was blocked, or put out of the chat")
+
+    async def excuse(waiting: Waiting, why: Excuse, question: str) -> None:
+        if not await people.may_ask(waiting.user, waiting.chat):
+            return
+        say = messages(await people.language(waiting.user) or spoken(waiting.language, settings.library_lang))
+        page = (told(say(f"bot.excuse.{why}", id=question)),)
+        where = Place(waiting.chat, waiting.thread, waiting.message if waiting.chat != waiting.user else None)
+        if waiting.placeholder is None:
+            await send(bot, where, page)
+        else:
+            await replace(bot, where, waiting.placeholder, page)
+
+    inbox = Inbox(store, handle=handle, excuse=excuse, waits=lambda update: addressed.waiting(update, me))
+    turns = Turns(store if shared else None, replica=inbox.replica)
+    dispatcher = Dispatcher(
+        disable_fsm=True,
+        me=me,
+        library=library,
+        settings=settings,
+        people=people,
+        talks=talks,
+        budget=budget,
+        turns=turns,
+        answering=Answering(bot, library, talks, budget, turns),
+        adding=asyncio.Lock(),
+        started=time.time(),
+    )
+    dispatcher.include_routers(*routers())
+    dispatcher.update.outer_middleware(Speaker(people, settings.library_lang))
+    kinds = dispatcher.resolve_used_update_types()
+    for kind in kinds:
+        dispatcher.observers[kind].middleware(Door(people))
+    return Assembled(inbox, dispatcher, kinds)

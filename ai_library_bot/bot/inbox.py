@@ -1,0 +1,191 @@
+"""Updates that were accepted: each is written down before work on it begins, and ends in an answer or an excuse.
+
+    pending/<replica>/<update>    whom to excuse if this replica dies; removed when the update is done
+    update/<update>               "begun", "sending" or "done"; a day and an hour long, for Telegram sends for a day
+
+Nothing that a person wrote is kept here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Literal
+
+from aiogram.types import Update
+from pydantic import BaseModel
+
+from ai_library_bot.bot.store import Store
+from ai_library_bot.logs import begin_question, question_id
+
+_LOG = logging.getLogger(__name__)
+
+_REMEMBERED = 25 * 3600.0  # seconds
+_BEAT, _DEAD_AFTER = 5.0, 20.0  # seconds: between signs of life of a replica, and without one
+_LAST_WORDS = 5.0  # seconds for the excuses at a stop
+_BEGUN, _SENDING, _DONE = b"begun", b"sending", b"done"
+
+Excuse = Literal["restarted", "perhaps", "stopping", "bug"]
+"""Why there is no answer: a crash, a crash while it was being sent, a stop, a mistake in the program."""
+
+
+class Waiting(BaseModel):
+    """Whoever waits for an answer: the message that asked, and the one that will become the answer, if there is one."""
+
+    chat: int
+    user: int
+    message: int
+    thread: int | None = None
+    language: str | None = None
+    placeholder: int | None = None
+
+
+class Accepted:
+    """An update in work. Handlers get it as the argument `accepted`."""
+
+    def __init__(self, store: Store, replica: str, number: int, waiting: Waiting | None) -> None:
+        self.number = number
+        self.waiting = waiting
+        self._store = store
+        self._pending = f"pending/{replica}/{number}"
+        self._state = f"update/{number}"
+
+    async def begin(self) -> bool:
+        """Writes it down. False if it was accepted before."""
+        told = self.waiting.model_dump_json().encode() if self.waiting else b""
+        _, is_new = await asyncio.gather(
+            self._store.put(self._pending, told, seconds=_REMEMBERED),
+            self._store.add(self._state, _BEGUN, seconds=_REMEMBERED),
+        )
+        if not is_new:
+            await self._store.remove(self._pending)
+        return is_new
+
+    async def will_become(self, message: int) -> None:
+        """A message stands there that says "looking…": it becomes the answer, or the excuse."""
+        if self.waiting:
+            self.waiting = self.waiting.model_copy(update={"placeholder": message})
+            await self._store.put(self._pending, self.waiting.model_dump_json().encode(), seconds=_REMEMBERED)
+
+    async def sending(self) -> None:
+        """The answer goes out now: after a crash nobody knows whether it has arrived."""
+        await self._store.put(self._state, _SENDING, seconds=_REMEMBERED)
+
+    async def done(self) -> None:
+        """It was answered, or excused."""
+        await asyncio.gather(
+            self._store.put(self._state, _DONE, seconds=_REMEMBERED), self._store.remove(self._pending)
+        )
+
+
+class Inbox:
+    """Takes updates, has each handled in a task of its own, and sees each to its end.
+
+    `handle` does the work; `excuse` tells a person why there is no answer; `waits` says who waits for one.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        handle: Callable[[Update, Accepted], Awaitable[None]],
+        excuse: Callable[[Waiting, Excuse, str], Awaitable[None]],
+        waits: Callable[[Update], Waiting | None],
+    ) -> None:
+        self.replica = secrets.token_hex(4)
+        self._store = store
+        self._handle, self._excuse, self._waits = handle, excuse, waits
+        self._running: dict[asyncio.Task[None], Accepted] = {}
+        self._open = True
+
+    @property
+    def running(self) -> int:
+        """How many updates are in work."""
+        return len(self._running)
+
+    async def accept(self, updates: Sequence[Update]) -> bool:
+        """Writes the updates down and begins to work on those that are new. False once the inbox is closed."""
+        if not self._open:
+            return False
+        accepted = [Accepted(self._store, self.replica, update.update_id, self._waits(update)) for update in updates]
+        new = await asyncio.gather(*(one.begin() for one in accepted))
+        for update, one, is_new in zip(updates, accepted, new, strict=True):
+            if is_new:
+                task = asyncio.create_task(self._work(update, one), name=f"update {update.update_id}")
+                self._running[task] = one
+                task.add_done_callback(self._running.pop)
+        return True
+
+    async def idle(self) -> None:
+        """Waits until nothing is in work."""
+        while self._running:
+            await asyncio.wait(set(self._running))
+
+    async def recover(self, *, alone: bool) -> int:
+        """Excuses what replicas that died have left; returns how many there were. `alone`: no other replica lives."""
+        excused = 0
+        for key, told in await self._store.items("pending/"):
+            _, replica, number = key.split("/")
+            if replica == self.replica or (not alone and await self._store.get(f"replica/{replica}")):
+                continue
+            left = await self._take_over(number)
+            if left and told:
+                await self._tell(Waiting.model_validate_json(told), "perhaps" if left == _SENDING else "restarted")
+                excused += 1
+            await self._store.remove(key)
+        return excused
+
+    async def live(self) -> None:
+        """Gives signs of life to other replicas, and looks after those that give none, until it is cancelled."""
+        while True:
+            await self._store.put(f"replica/{self.replica}", b"", seconds=_DEAD_AFTER)
+            await self.recover(alone=False)
+            await asyncio.sleep(_BEAT)
+
+    async def drain(self, seconds: float) -> None:
+        """Takes nothing new, lets what runs come to its end for so long, and excuses the rest."""
+        self._open = False
+        if self._running:
+            _LOG.info("waiting for %d updates in work", len(self._running))
+            await asyncio.wait(set(self._running), timeout=seconds)
+        late = list(self._running)
+        for task in late:
+            task.cancel()
+        if late:
+            await asyncio.wait(late, timeout=_LAST_WORDS)
+        await self._store.remove(f"replica/{self.replica}")
+
+    async def _work(self, update: Update, accepted: Accepted) -> None:
+        begin_question(f"{self.replica}-{update.update_id}")
+        began = time.monotonic()
+        try:
+            await self._handle(update, accepted)
+        except asyncio.CancelledError:
+            await self._tell(accepted.waiting, "stopping")
+        except Exception:  # noqa: BLE001 - what nobody foresaw is a bug: the one place where it ends
+            _LOG.exception("a mistake in the program")
+            await self._tell(accepted.waiting, "bug")
+        await accepted.done()
+        _LOG.info("update %s done in %.3f s", update.event_type, time.monotonic() - began)
+
+    async def _tell(self, waiting: Waiting | None, why: Excuse) -> None:
+        if waiting is None:
+            return
+        try:
+            await self._excuse(waiting, why, question_id())
+        except Exception as error:  # noqa: BLE001 - there is nobody left to tell
+            _LOG.warning("the excuse was not sent: %s", type(error).__name__)
+
+    async def _take_over(self, number: str) -> bytes | None:
+        """How far the update was, which is done from now on; None if another replica was quicker, or it is done."""
+        before: list[bytes | None] = []
+
+        def ours(state: bytes | None) -> bytes | None:
+            before.append(state)
+            return _DONE if state in (_BEGUN, _SENDING) else state
+
+        await self._store.change(f"update/{number}", ours, seconds=_REMEMBERED)
+        return before[-1] if before[-1] != _DONE else None
