@@ -92,6 +92,9 @@ class Answering:
         text = asked.text
         if asked.hear:
             text = await asked.hear()
+        if not any(map(str.isalnum, text)):
+            raise BadRequest("empty_query")  # whatever was said before: nothing is asked now
+        if asked.hear:
             await send(self._bot, asked.where, (paragraph(say("bot.heard", text=text)),))
         history = await self._talks.turns(asked.where.chat, asked.user)
         purse = self._budget.purse(asked.user)

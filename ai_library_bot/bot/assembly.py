@@ -12,7 +12,7 @@ from aiogram.exceptions import TelegramForbiddenError
 from aiogram.types import Update, User
 
 from ai_library_bot.bot import addressed
-from ai_library_bot.bot.access import Door, Speaker, spoken
+from ai_library_bot.bot.access import Door, Speaker, Trouble, spoken
 from ai_library_bot.bot.answering import Answering
 from ai_library_bot.bot.budget import Budget, Limits
 from ai_library_bot.bot.handlers import routers
@@ -82,5 +82,6 @@ def assemble(bot: Bot, me: User, library: Library, store: Store, settings: Setti
     dispatcher.update.outer_middleware(Speaker(people, settings.library_lang))
     kinds = dispatcher.resolve_used_update_types()
     for kind in kinds:
+        dispatcher.observers[kind].middleware(Trouble())
         dispatcher.observers[kind].middleware(Door(people))
     return Assembled(inbox, dispatcher, kinds)
