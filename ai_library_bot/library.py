@@ -8,6 +8,7 @@ import os
 import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property, partial, wraps
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar
 
 from ai_library_bot import adapters, metrics
 from ai_library_bot.accounts import AccountedEmbedder, Bill, BilledChat, BilledReranker
-from ai_library_bot.errors import BadData, BadSetting, Unavailable
+from ai_library_bot.errors import BadData, BadRequest, BadSetting, Unavailable
 from ai_library_bot.index.generations import Generations
 from ai_library_bot.types import (
     Answer,
@@ -297,7 +298,11 @@ class Library:
 
     def verify(self) -> tuple[Verification, ...]:
         """Compares every byte of every generation with what was written, newest first."""
-        return tuple(self._generations.verify(number) for number in self._generations.numbers())
+        found = []
+        for number in self._generations.numbers():
+            with suppress(BadRequest):  # an ingest has removed it meanwhile
+                found.append(self._generations.verify(number))
+        return tuple(found)
 
     async def check(self) -> tuple[Check, ...]:
         """What is set up and what is not."""

@@ -80,7 +80,7 @@ class Generations:
     def verify(self, number: int) -> Verification:
         """Compares every byte of the generation with its manifest. No reader is given one that is damaged from then on.
 
-        Raises BadRequest if there is no such generation.
+        Raises BadRequest if there is no such generation, or not any more.
         """
         with disk.reading(self.folder):
             if number not in (kept := _numbers(self.folder)):
@@ -89,7 +89,9 @@ class Generations:
             if found is None:
                 return Verification(number, 0, 0, (Damage(manifest.NAME, "manifest"),))
             damages = tuple(manifest.damages(found))
-        if damages and found.folder.exists():
+        if damages and not found.folder.exists():  # a writer has removed it meanwhile
+            raise BadRequest("unknown_generation", number=number, kept=_in_words(_numbers(self.folder)))
+        if damages:
             self._damaged.add(number)
         else:
             self._damaged.discard(number)
@@ -102,7 +104,10 @@ class Generations:
         if error.key != "file_damaged":
             return False
         found = self.newest_sound()
-        return found is not None and bool(self.verify(found.number).damages)
+        try:
+            return found is not None and bool(self.verify(found.number).damages)
+        except BadRequest:
+            return True  # it was only removed meanwhile, and another one is the active one now
 
     def roll_back(self, to: int | None = None) -> tuple[int, int]:
         """Makes another generation the active one and returns `(from, to)`.

@@ -121,8 +121,9 @@ def check(published: Published, names: Iterable[str]) -> None:
     """Reads every byte of the named files, as far as the generation has them. Raises BadData if one is damaged."""
     for name in names:
         entry = published.files.get(name)
-        if entry and not _same_bytes(published.folder / name, entry):
-            raise BadData("file_damaged", file=str(published.folder / name))
+        path = published.folder / name
+        if entry and (_wrong_size(path, entry) or not _same_bytes(path, entry)):
+            raise BadData("file_damaged", file=str(path))
 
 
 def damages(published: Published) -> Iterator[Damage]:

@@ -182,8 +182,10 @@ class SearchIndex:
         from ai_library_bot.index.hybrid import CALIBRATION, Meaning
 
         folder = self.published.folder / VECTORS
+        if not folder.exists():
+            return None
         manifest.check(self.published, (f"{VECTORS}/{LIST}", f"{VECTORS}/{CALIBRATION}"))
-        return Meaning(folder) if folder.exists() else None
+        return Meaning(folder)
 
     def _near(
         self, meaning: Meaning, vector: Vector, limit: int, chosen: Sequence[str] | None, known: Sequence[Entry]

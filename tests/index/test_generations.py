@@ -430,6 +430,21 @@ class TestDamageThatWasFound:
             publish(damaged, SECOND, keep=1)
         assert names_in(damaged / "generations") == {"000004", "000005"}
 
+    def test_what_a_writer_removes_meanwhile_is_not_called_damaged(
+        self, two: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def removing(published: Published) -> Iterator[Damage]:
+            disk.discard(published.folder)
+            yield Damage("books.jsonl", "missing")
+
+        generations = Generations(two)
+        with monkeypatch.context() as patch:
+            patch.setattr(manifest, "damages", removing)
+            with pytest.raises(BadRequest):
+                generations.verify(2)
+        assert names_in(two / "generations") == {"000001"}
+        assert generations.current().number == 1
+
     def test_only_damage_is_taken_for_damage(self, two: Path) -> None:
         generations = Generations(two)
         assert not generations.found_damaged(BadData("file_damaged", file="x"))
