@@ -381,6 +381,19 @@ def drip(seconds: float = 0.05) -> Fault:
     return fault
 
 
+def spread(seconds: float) -> Fault:
+    """The response that was meant, its pieces spread evenly over so many seconds, as a model writes."""
+
+    async def fault(response: Response, send: Send) -> None:
+        await send(_head(response, close=True))
+        chunks = _chunked(response)
+        for chunk in chunks:
+            await asyncio.sleep(seconds / len(chunks))
+            await send(chunk)
+
+    return fault
+
+
 def held(go: threading.Event, share: float = 0.75) -> Fault:
     """The response that was meant; only so much of it until it may go on."""
 
