@@ -69,10 +69,12 @@ async def _lang(message: Message, bot: Bot, say: Messages) -> None:
     )
 
 
-async def _speak(callback: CallbackQuery, callback_data: Speak, person: Person, people: People) -> None:
-    if callback_data.language in LANGUAGES:
-        await people.speak(person.id, callback_data.language)
-        await callback.answer(messages(callback_data.language)("bot.language_chosen"), show_alert=True)
+async def _speak(callback: CallbackQuery, callback_data: Speak, person: Person, people: People, say: Messages) -> None:
+    if callback_data.language not in LANGUAGES:
+        await callback.answer(say("bot.stale"), show_alert=True)
+        return
+    await people.speak(person.id, callback_data.language)
+    await callback.answer(messages(callback_data.language)("bot.language_chosen"), show_alert=True)
 
 
 async def _new(message: Message, bot: Bot, person: Person, talks: Talks, say: Messages) -> None:
