@@ -28,8 +28,9 @@ _BEAT, _DEAD_AFTER = 5.0, 20.0  # seconds: between signs of life of a replica, a
 _LAST_WORDS = 5.0  # seconds for the excuses at a stop
 _BEGUN, _SENDING, _DONE = b"begun", b"sending", b"done"
 
-Excuse = Literal["restarted", "perhaps", "stopping", "bug"]
-"""Why there is no answer: a crash, a crash while it was being sent, a stop, a mistake in the program."""
+Excuse = Literal["restarted", "perhaps", "unconfirmed", "stopping", "bug"]
+"""Why there is no answer: a crash, a crash while it was being sent, no word from Telegram that it has arrived, a stop,
+a mistake in the program."""
 
 
 class Waiting(BaseModel):
