@@ -103,9 +103,9 @@ async def _answer_until(
             await _until(stop, _bring_updates(bot, assembled.kinds, settings))
         else:
             work.append(poll(bot, inbox, assembled.kinds, heard=hear))
-        await _tell_commands(bot, settings)
+        await library.prepare()
         ready()
-        async with _beside(_check(library)):
+        async with _beside(_check(library)), _beside(_tell_commands(bot, settings)):
             await _until(stop, *work)
 
 
