@@ -6,7 +6,7 @@ PYTHON =
 
 # Debian packages that some tests run (servers, tools); `make test` installs the missing ones where it can, and where
 # it can't those tests are skipped.
-TEST_PACKAGES = redis-server
+TEST_PACKAGES = redis-server strace
 
 INSTALL = .venv/bin/python -m pip install --quiet --disable-pip-version-check
 LOCKED = $(INSTALL) --require-hashes --only-binary :all: --requirement
@@ -15,7 +15,7 @@ COMPILE = .venv/bin/uv pip compile --quiet --no-config --upgrade --universal --p
 BUILD_REQUIREMENTS = .venv/bin/python -c "import sys, tomllib; \
 	print(*tomllib.load(sys.stdin.buffer)['build-system']['requires'], sep='\n')" < pyproject.toml
 
-.PHONY: help install extras demo setup check test fix bench lock clean
+.PHONY: help install extras demo setup check test torture fix bench lock clean
 
 help: ## print this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' Makefile | expand -t 14
@@ -41,6 +41,9 @@ test: .venv/development ## run the tests
 	@sh .ci/apt $(TEST_PACKAGES) || echo "Going on without: the tests that need it are skipped." >&2
 	.venv/bin/python -m pytest --numprocesses auto
 
+torture: .venv/development ## try by force, for hours, what docs/reliability.md promises
+	.venv/bin/python -m tests.reliability
+
 fix: .venv/development ## mend what ruff can mend, and format
 	.venv/bin/ruff check --fix
 	.venv/bin/ruff format
@@ -52,6 +55,7 @@ lock: .venv/development ## renew the lock files: the newest releases that pyproj
 	$(BUILD_REQUIREMENTS) | $(COMPILE) --output-file requirements.lock pyproject.toml -
 	$(COMPILE) --all-extras --output-file requirements-extras.lock pyproject.toml requirements.lock
 	$(COMPILE) --all-extras --group dev --output-file requirements-dev.lock pyproject.toml requirements-extras.lock
+	$(COMPILE) --group audit --output-file requirements-audit.lock
 
 clean: ## remove .venv and every cache; the index stays
 	rm -rf .venv .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
@@ -63,6 +67,7 @@ clean: ## remove .venv and every cache; the index stays
 .venv/runtime: .venv/bin/python requirements.lock pyproject.toml
 	$(LOCKED) requirements.lock
 	$(INSTALL) --no-index --no-deps --no-build-isolation --editable .
+	.venv/bin/python -m compileall -q ai_library_bot  # what reads books may not write, not even bytecode
 	@touch $@
 
 .venv/development: .venv/runtime requirements-dev.lock

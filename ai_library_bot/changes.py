@@ -69,6 +69,7 @@ def compare(
                 reason = error.strerror or type(error).__name__
                 unreadable = UnreadableBook("cannot_open", retry=True, path=str(file.path), reason=reason)
                 changes.failed.append((file, failure_of(file.path, unreadable)))
+    changes.skipped += [Skip(path, "leads_out", {"path": str(path)}) for path in shelf.outside]
     files = {file.path: file for file in shelf.found}
     keepers = _one_path_each(ids, by_id)
     for path, book_id in ids.items():

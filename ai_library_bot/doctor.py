@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ai_library_bot.errors import LibraryError
+from ai_library_bot.readers import sandbox
 from ai_library_bot.scan import scan
 from ai_library_bot.types import Check
 from ai_library_bot.usage import UsageLedger, total
@@ -52,6 +53,7 @@ async def checks(
 def _here(books: Path, generations: Generations) -> Iterator[Check]:
     yield Check("program", True, {"version": version("ai-library-bot"), "python": platform.python_version()})
     yield _books(books)
+    yield from _readers()
     yield from _index(generations)
     yield _writable(generations.folder)
 
@@ -62,6 +64,15 @@ def _books(folder: Path) -> Check:
     except LibraryError:
         return Check("no_books", None, {"folder": str(folder)})
     return Check("books", True, {"folder": str(folder), "count": len(found)})
+
+
+def _readers() -> Iterator[Check]:
+    """What the system takes from the processes that read books, so that a hostile one can do little harm."""
+    missing = set(sandbox.PROTECTIONS) - sandbox.holding()
+    if not missing:
+        yield Check("readers_confined", True)
+    for protection in sorted(missing):
+        yield Check(f"reader.{protection}", None)
 
 
 def _index(generations: Generations) -> Iterator[Check]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from ai_library_bot.changes import Changes, ToRead
 from ai_library_bot.chunking import passages
+from ai_library_bot.errors import BadData
 from ai_library_bot.index import catalogue, disk, failures, shards
 from ai_library_bot.index.generations import Generations, Writing
 from ai_library_bot.index.lexical import LEXICAL, PRIVATE_FILES, Entry, LexicalIndex, LexicalWriter
@@ -56,8 +57,13 @@ def ingest(
     reading = Reading(listener, stop_wanted)
     listener(Progress("scan", 0, 0))
     shelf = scan(paths)
-    with generations.writing() as writing, closing(_Run(generations, writing, rules, reading, embedder)) as run:
-        return run.sync(shelf, began)
+    while True:
+        try:
+            with generations.writing() as writing, closing(_Run(generations, writing, rules, reading, embedder)) as run:
+                return run.sync(shelf, began)
+        except BadData as error:
+            if not generations.found_damaged(error):  # else the next try begins with a sound one, or with none
+                raise
 
 
 def remove(generations: Generations, books: Sequence[Book], rules: Rules) -> IngestReport:

@@ -7,16 +7,17 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
-from functools import cached_property, partial
+from functools import cached_property, partial, wraps
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar
 
 from ai_library_bot import adapters, metrics
 from ai_library_bot.accounts import AccountedEmbedder, Bill, BilledChat, BilledReranker
-from ai_library_bot.errors import BadSetting, Unavailable
+from ai_library_bot.errors import BadData, BadRequest, BadSetting, Unavailable
 from ai_library_bot.index.generations import Generations
 from ai_library_bot.types import (
     Answer,
@@ -51,8 +52,27 @@ _LOG = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
+Parameters = ParamSpec("Parameters")
+
 _MEGABYTE = 1_000_000  # bytes
 _REWRITING = 0.25  # of the time for an answer: understanding a follow-up question
+
+
+def _of_a_sound_generation(
+    asked: Callable[Concatenate[Library, Parameters], Awaitable[Result]],
+) -> Callable[Concatenate[Library, Parameters], Coroutine[Any, Any, Result]]:
+    """Asks once more, of the newest sound generation, if a file of the active one turns out to be damaged."""
+
+    @wraps(asked)
+    async def ask(library: Library, /, *arguments: Parameters.args, **named: Parameters.kwargs) -> Result:
+        while True:
+            try:
+                return await asked(library, *arguments, **named)
+            except BadData as error:
+                if not await asyncio.to_thread(library._generations.found_damaged, error):
+                    raise
+
+    return ask
 
 
 class Library:
@@ -107,6 +127,7 @@ class Library:
         """What came up that a person should know."""
         return tuple(self._notices.values())
 
+    @_of_a_sound_generation
     async def search(
         self,
         query: str,
@@ -127,6 +148,7 @@ class Library:
         metrics.searched(time.monotonic() - began)
         return replace(found, notices=(*notices, *found.notices), usage=bill.usage)
 
+    @_of_a_sound_generation
     async def quotations(self, words: str, *, limit: int = 5) -> tuple[Citation, ...]:
         """What the books say to words that somebody is typing: a sentence of each passage that fits, best first.
 
@@ -139,6 +161,7 @@ class Library:
         demand = self._settings.min_relevance
         return await asyncio.to_thread(lambda: ask.quotations(self._index(), words, limit=limit, min_relevance=demand))
 
+    @_of_a_sound_generation
     async def ask(
         self,
         question: str,
@@ -242,17 +265,18 @@ class Library:
         """Takes the named books out of the index; their files stay where they are."""
         from ai_library_bot import ingest
 
-        chosen = self._index().choose(books)
+        chosen = self._of_index(lambda index: index.choose(books))
         return await asyncio.to_thread(ingest.remove, self._generations, chosen, self._rules())
 
     def books(self) -> tuple[Book, ...]:
         """The books in the index, by path."""
-        return tuple(self._index().books.values())
+        return self._of_index(lambda index: tuple(index.books.values()))
 
     def show(self, passage: str, *, around: int = 1) -> Excerpt:
         """A passage by its id, with the passages of its chapter around it."""
-        return self._index().show(passage, around)
+        return self._of_index(lambda index: index.show(passage, around))
 
+    @_of_a_sound_generation
     async def page_picture(self, passage_id: str, start: int, end: int) -> bytes:
         """The page of a PDF on which `passage.text[start:end]` begins, as PNG, with these words marked.
 
@@ -274,7 +298,11 @@ class Library:
 
     def verify(self) -> tuple[Verification, ...]:
         """Compares every byte of every generation with what was written, newest first."""
-        return tuple(self._generations.verify(number) for number in self._generations.numbers())
+        found = []
+        for number in self._generations.numbers():
+            with suppress(BadRequest):  # an ingest has removed it meanwhile
+                found.append(self._generations.verify(number))
+        return tuple(found)
 
     async def check(self) -> tuple[Check, ...]:
         """What is set up and what is not."""
@@ -415,6 +443,15 @@ class Library:
             await asyncio.gather(task, return_exceptions=True)
             raise
 
+    def _of_index(self, get: Callable[[SearchIndex], Result]) -> Result:
+        """What `get` gets from the active generation, or the newest sound one if a file turns out to be damaged."""
+        while True:
+            try:
+                return get(self._index())
+            except BadData as error:
+                if not self._generations.found_damaged(error):
+                    raise
+
     def _index(self) -> SearchIndex:
         """The active generation, opened; the one in hand if it is still the active one."""
         from ai_library_bot.index.search import SearchIndex
@@ -428,7 +465,7 @@ class Library:
         if opened is None or opened.published.folder != published.folder:
             try:
                 opened = SearchIndex(published)
-            except (OSError, ValueError):
+            except (OSError, BadData):
                 if published.folder.exists():
                     raise
                 opened = SearchIndex(self._generations.current())  # pruned by an ingest between the two looks

@@ -42,32 +42,42 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Shelf:
-    """The files under the given files and folders, each once, sorted by path."""
+    """The files under the given files and folders, each once, sorted by path.
+
+    `outside` are links in the folders that lead to files elsewhere; they are not followed.
+    """
 
     roots: tuple[Path, ...]
     found: tuple[Found, ...]
+    outside: tuple[Path, ...] = ()
 
     def covers(self, path: Path) -> bool:
         """Whether a file of that path would have been found if it were there."""
-        return any(path == root or root in path.parents for root in self.roots)
+        return _lies_in(self.roots, path)
 
 
 def scan(paths: Sequence[Path]) -> Shelf:
-    """The shelf made of files and of folders with all their subfolders; links to folders are not followed.
+    """The shelf made of files and of folders with all their subfolders.
 
+    A link to a folder is not followed, nor one to a file that lies in none of the given folders: a link that came in
+    somebody's archive must not bring this computer's own files into the index.
     Raises MissingInput for a path that is not there, and for a folder without a single book: a disk that is not
     mounted looks like this, and must not empty the library.
     """
     roots = tuple(Path(os.path.abspath(path)) for path in paths)  # noqa: PTH100 - as typed, symbolic links kept
+    real_roots = [root.resolve() for root in roots]
     found: dict[Path, Found] = {}
+    outside: set[Path] = set()
     for root in roots:
         if not root.exists():
             raise MissingInput("no_such_path", path=str(root))
         here = [_found(root)] if root.is_file() else list(_books_in(root))
         if not here:
             raise MissingInput("no_books_there", path=str(root), kinds=", ".join(sorted(SUFFIXES)))
-        found.update((each.path, each) for each in here)
-    return Shelf(roots, tuple(found[path] for path in sorted(found)))
+        for each in here:
+            leads_out = each.path != root and each.path.is_symlink() and not _lies_in(real_roots, each.path.resolve())
+            outside.add(each.path) if leads_out else found.setdefault(each.path, each)
+    return Shelf(roots, tuple(found[path] for path in sorted(found)), tuple(sorted(outside - found.keys())))
 
 
 def _books_in(folder: Path) -> Iterator[Found]:
@@ -77,6 +87,10 @@ def _books_in(folder: Path) -> Iterator[Found]:
             path = Path(parent, name)
             if not name.startswith((".", "~$")) and suffix_of(path) in SUFFIXES | OTHER_KINDS and path.is_file():
                 yield _found(path)
+
+
+def _lies_in(folders: Sequence[Path], path: Path) -> bool:
+    return any(path == folder or folder in path.parents for folder in folders)
 
 
 def _found(path: Path) -> Found:

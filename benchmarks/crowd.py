@@ -3,8 +3,8 @@
     python -m benchmarks.crowd [PEOPLE [ROUNDS [MODEL_SECONDS]]]
 
 The bot is a process of its own, over the sample books; Telegram and the model are loopback servers of the tests in this
-process. The model takes MODEL_SECONDS for each answer; all PEOPLE ask in the same moment, ROUNDS times. What an answer
-took beyond the model's time is the bot's own share, the servers' included.
+process. The model writes for MODEL_SECONDS at each answer; all PEOPLE ask in the same moment, ROUNDS times. What an
+answer took beyond the model's time is the bot's own share, the servers' included.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from typing import Any
 from tests.bot.telegram_people import Person
 from tests.bot.telegram_requests import Request
 from tests.bot.telegram_server import TelegramServer
-from tests.openai_server import OpenAIServer
+from tests.openai_server import OpenAIServer, spread
 
 _BOOKS = Path(__file__).parent.parent / "books"
 _FIRST_PERSON = 1000
@@ -54,8 +54,9 @@ def main(people: int = 50, rounds: int = 3, model_seconds: float = 3.0) -> None:
     with tempfile.TemporaryDirectory() as scratch, TelegramServer(per_chat_seconds=None) as telegram:
         folder = Path(scratch)
         shutil.copytree(_BOOKS, folder / "books")
-        with OpenAIServer(latency=model_seconds) as model:
+        with OpenAIServer() as model:
             model.reply = quoting
+            model.fault = spread(model_seconds)
             environment = {
                 name: value for name, value in os.environ.items() if not name.startswith(("TG_", "OPENAI_", "LIBRARY_"))
             }

@@ -381,6 +381,36 @@ def drip(seconds: float = 0.05) -> Fault:
     return fault
 
 
+def spread(seconds: float) -> Fault:
+    """The response that was meant, its pieces spread evenly over so many seconds, as a model writes."""
+
+    async def fault(response: Response, send: Send) -> None:
+        await send(_head(response, close=True))
+        chunks = _chunked(response)
+        for chunk in chunks:
+            await asyncio.sleep(seconds / len(chunks))
+            await send(chunk)
+
+    return fault
+
+
+def held(go: threading.Event, share: float = 0.75) -> Fault:
+    """The response that was meant; only so much of it until it may go on."""
+
+    async def fault(response: Response, send: Send) -> None:
+        chunks = _chunked(response)
+        first = round(share * len(chunks))
+        await send(_head(response, close=True))
+        for chunk in chunks[:first]:
+            await send(chunk)
+        while not go.is_set():  # noqa: ASYNC110 - it is the test's thread that sets it
+            await asyncio.sleep(0.005)
+        for chunk in chunks[first:]:
+            await send(chunk)
+
+    return fault
+
+
 def cut(after: int = 1) -> Fault:
     """The connection ends after so many pieces of the response; inside the piece if there is only one."""
 

@@ -17,6 +17,7 @@ from ai_library_bot.errors import Unavailable
 from ai_library_bot.locales import LANGUAGES, messages
 from ai_library_bot.openai_api.embedding import OpenAIEmbedder
 from ai_library_bot.openai_api.service import Service
+from ai_library_bot.readers import sandbox
 from ai_library_bot.types import Check, Usage
 from ai_library_bot.usage import UsageLedger
 from tests import redis_server
@@ -74,13 +75,22 @@ def asked(server: OpenAIServer, key: str = KEY) -> dict[str, Any]:
 
 def test_a_fresh_copy_is_sound_and_says_what_could_be_added(examine: Examine) -> None:
     found = examine()
-    assert {key: check.ok for key, check in found.items()} == {
+    assert {key: check.ok for key, check in found.items() if not key.startswith("reader")} == {
         "program": True,
         "no_books": None,
         "no_index": None,
         "writable": True,
         "no_service": None,
     }
+
+
+@pytest.mark.parametrize("missing", [[], ["network"], list(sandbox.PROTECTIONS)])
+def test_what_this_system_does_not_take_from_the_readers_is_named(
+    examine: Examine, monkeypatch: pytest.MonkeyPatch, missing: list[str]
+) -> None:
+    monkeypatch.setattr(sandbox, "holding", lambda: frozenset(sandbox.PROTECTIONS) - {*missing})
+    found = {key: check.ok for key, check in examine().items() if key.startswith("reader")}
+    assert found == (dict.fromkeys(map("reader.{}".format, missing)) if missing else {"readers_confined": True})
 
 
 def test_books_and_index_are_counted(examine: Examine, shelf: Shelf) -> None:

@@ -53,7 +53,7 @@ MAY_IMPORT = {
     "metrics": WORDS,
     "changes": {"readers", "scan", *WORDS},
     "scan": {"readers", *WORDS},
-    "doctor": {"embedding", "index", "openai_api", "scan", "usage", *WORDS},
+    "doctor": {"embedding", "index", "openai_api", "readers", "scan", "usage", *WORDS},
     "local_model": WORDS,
     "openai_api": {"prices", *WORDS},
     "prices": {"types"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -298,3 +299,60 @@ def test_a_library_needs_no_heavy_module_until_it_is_asked() -> None:
     code = "import sys, ai_library_bot; ai_library_bot.Library(ai_library_bot.Settings()); print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert {"tantivy", "lxml", "pypdfium2", "rich"}.isdisjoint(done.stdout.split())
+
+
+def flip_a_letter(shelf: Shelf, generation: int, text: str) -> None:
+    """Changes a letter of a stored passage, as a failing disk may: sizes and times stay as they are."""
+    (path,) = (shelf.index / f"generations/{generation:06d}/lexical").glob("*.store")
+    data, times = bytearray(path.read_bytes()), path.stat()
+    data[data.index(text.encode()) + 1] ^= 1
+    path.write_bytes(data)
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
+class TestAFlippedBit:
+    """In a generation that shares nothing with the one before, so that only one of them is damaged."""
+
+    @pytest.fixture
+    def flipped(self, shelf: Shelf) -> Shelf:
+        shelf.ingest()
+        shelf.put("lamp.md", LAMP, title="Лампа", author="Иван Юг")
+        shelf.put("clock.md", CLOCK, title="The Clock")
+        shelf.ingest()
+        flip_a_letter(shelf, 2, "stopped")
+        return shelf
+
+    async def test_is_never_shown_and_the_generation_before_answers(self, flipped: Shelf) -> None:
+        async with Library.open(settings(flipped)) as library:
+            found = await library.search("the clock and the lamp, лампа")
+            assert {hit.passage.text for hit in found} == {LAMP}
+            assert found.generation == 1
+            assert [(notice.key, notice.details) for notice in library.notices] == [
+                ("generation_damaged", {"damaged": 2, "served": 1})
+            ]
+            assert (await library.ask("When did the clock of the tower stop?")).generation == 1
+
+    async def test_is_never_quoted(self, flipped: Shelf) -> None:
+        async with Library.open(settings(flipped)) as library:
+            answer = await library.ask("When did the clock of the tower stop?")
+        assert (answer.generation, answer.found) == (1, False)
+
+    async def test_is_mended_by_the_next_ingest(self, flipped: Shelf) -> None:
+        async with Library.open(settings(flipped)) as library:
+            assert [bool(one.damages) for one in library.verify()] == [True, False]
+            report = flipped.ingest()
+            assert (report.generation, report.parent) == (3, 1)
+            found = await library.search("the clock of the tower")
+        assert (found.generation, [hit.passage.text for hit in found]) == (3, [CLOCK])
+
+    async def test_without_a_sound_generation_is_said_and_mended_all_the_same(self, shelf: Shelf) -> None:
+        shelf.put("clock.md", CLOCK, title="The Clock")
+        shelf.ingest()
+        flip_a_letter(shelf, 1, "stopped")
+        async with Library.open(settings(shelf)) as library:
+            with pytest.raises(BadData) as caught:
+                await library.search("the clock of the tower")
+            assert caught.value.key == "index_damaged"
+            report = shelf.ingest()
+            assert (report.parent, report.books) == (None, 2)
+            assert [hit.passage.text for hit in await library.search("the clock of the tower")] == [CLOCK]

@@ -14,6 +14,7 @@ import pytest
 import ai_library_bot
 from ai_library_bot import errors
 from ai_library_bot.locales import LANGUAGES, messages, plural
+from ai_library_bot.readers.sandbox import PROTECTIONS
 from ai_library_bot.types import Damage, Progress
 
 PACKAGE = Path(ai_library_bot.__file__).parent
@@ -129,6 +130,7 @@ def test_every_sentence_is_asked_for() -> None:
     [
         ("phase", get_args(get_type_hints(Progress)["phase"])),
         ("damage", get_args(get_type_hints(Damage)["reason"])),
+        ("doctor.reader", PROTECTIONS),
         ("language", (*LANGUAGES, "unknown")),
     ],
 )

@@ -20,7 +20,7 @@ from ai_library_bot.cli import app
 from tests.test_layers import PACKAGE, imports, part
 
 ROOT = Path(__file__).parent.parent
-LOCK_FILES = ("requirements.lock", "requirements-extras.lock", "requirements-dev.lock")
+LOCK_FILES = ("requirements.lock", "requirements-extras.lock", "requirements-dev.lock", "requirements-audit.lock")
 READMES = ("README.md", "README.ru.md")
 
 
@@ -90,6 +90,20 @@ def test_the_lock_of_the_extras_adds_what_they_need_and_changes_nothing(pyprojec
 def test_the_development_lock_adds_the_tools_and_changes_nothing(pyproject: dict[str, Any]) -> None:
     assert_satisfied(pyproject["dependency-groups"]["dev"], "requirements-dev.lock")
     assert locked("requirements-extras.lock").items() <= locked("requirements-dev.lock").items()
+
+
+def test_what_audits_the_dependencies_is_locked_too(pyproject: dict[str, Any]) -> None:
+    assert_satisfied(pyproject["dependency-groups"]["audit"], "requirements-audit.lock")
+    workflow = read(".github/workflows/ci.yml")
+    assert "pip-audit --require-hashes --disable-pip --requirement requirements-extras.lock" in workflow
+    assert "cyclonedx-py requirements requirements-extras.lock" in workflow
+
+
+def test_workflows_may_only_read() -> None:
+    for path in (ROOT / ".github" / "workflows").glob("*.yml"):
+        assert re.findall(r"^permissions:\n((?:  .*\n)+)", path.read_text("utf-8"), re.MULTILINE) == [
+            "  contents: read\n"
+        ]
 
 
 @pytest.mark.parametrize("lock", LOCK_FILES)

@@ -56,14 +56,33 @@ def test_relative_paths_and_dots_lead_to_the_same_files(folder: Path, monkeypatc
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
-def test_links_to_files_are_followed_and_links_to_folders_are_not(folder: Path, tmp_path: Path) -> None:
+def test_links_are_followed_to_files_of_the_given_folders_only(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere/z.md").write_text("z")
-    (folder / "file.md").symlink_to(tmp_path / "elsewhere/z.md")
+    (folder / "inside.md").symlink_to(folder / "deep/er/c.md")
+    (folder / "outside.md").symlink_to(tmp_path / "elsewhere/z.md")
+    (folder / "step.md").symlink_to(folder / "outside.md")
     (folder / "gone.md").symlink_to(tmp_path / "elsewhere/nothing.md")
+    (folder / "self.md").symlink_to(folder / "self.md")
     (folder / "folder").symlink_to(tmp_path / "elsewhere")
     (folder / "loop").symlink_to(folder)
-    assert set(names(scan([folder]).found, folder)) == {*NAMES, "file.md"}
+    shelf = scan([folder])
+    assert set(names(shelf.found, folder)) == {*NAMES, "inside.md"}
+    assert shelf.outside == (folder / "outside.md", folder / "step.md")
+    assert scan([folder, tmp_path / "elsewhere"]).outside == ()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
+def test_a_link_that_a_person_names_is_followed(folder: Path, tmp_path: Path) -> None:
+    link, shelf = folder / "link.md", tmp_path / "shelf"
+    (tmp_path / "z.md").write_text("z")
+    link.symlink_to(tmp_path / "z.md")
+    shelf.symlink_to(folder)
+    for roots in ([link], [folder, link], [link, folder]):
+        named = scan(roots)
+        assert link in [file.path for file in named.found]
+        assert named.outside == ()
+    assert len(scan([shelf]).found) == len(NAMES)
 
 
 @pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="the file system takes no such names")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -11,11 +12,16 @@ from aiogram import BaseMiddleware
 from aiogram.dispatcher.flags import get_flag
 from aiogram.types import CallbackQuery, Chat, InlineQuery, Message, TelegramObject, User
 
+from ai_library_bot import metrics
 from ai_library_bot.bot.layout import told
 from ai_library_bot.bot.outgoing import Spacing
 from ai_library_bot.bot.people import People
 from ai_library_bot.bot.sending import place_of, send
+from ai_library_bot.errors import LibraryError
 from ai_library_bot.locales import LANGUAGES, Messages, messages
+from ai_library_bot.logs import question_id
+
+_LOG = logging.getLogger(__name__)
 
 Handler = Callable[[TelegramObject, dict[str, Any]], Awaitable[Any]]
 
@@ -96,7 +102,7 @@ class Door(BaseMiddleware):
             if person.admin:
                 return await handler(event, data)
             if not (isinstance(event, Message) and event.chat.type != "private"):
-                await self._say(event, data["say"]("bot.admins_only"))
+                await _say(event, data["say"]("bot.admins_only"))
             return None
         if await self._people.may_ask(person.id, chat.id if chat else person.id):
             return await handler(event, data)
@@ -111,15 +117,33 @@ class Door(BaseMiddleware):
             self._told.take()
             self._refused = {user: until for user, until in self._refused.items() if until > now}
             self._refused[person.id] = now + _TOLD_AGAIN
-        await self._say(event, say("bot.not_invited", id=person.id))
+        await _say(event, say("bot.not_invited", id=person.id))
 
-    async def _say(self, event: TelegramObject, sentence: str) -> None:
-        if isinstance(event, CallbackQuery):
-            await event.answer(sentence, show_alert=True)
-        elif isinstance(event, InlineQuery):
-            await event.answer([], cache_time=0, is_personal=True)
-        elif isinstance(event, Message) and event.bot:
-            await send(event.bot, place_of(event), (told(sentence),))
+
+class Trouble(BaseMiddleware):
+    """What is wrong with the index or the store the owner reads in the log; the person hears that something is."""
+
+    async def __call__(
+        self,
+        handler: Callable[[TelegramObject, dict[str, Any]], Awaitable[Any]],
+        event: TelegramObject,
+        data: dict[str, Any],
+    ) -> Any:
+        try:
+            return await handler(event, data)
+        except LibraryError as error:
+            metrics.failed(error.key)
+            _LOG.error("%s", error)
+            await _say(event, data["say"]("bot.trouble", id=question_id()))
+
+
+async def _say(event: TelegramObject, sentence: str) -> None:
+    if isinstance(event, CallbackQuery):
+        await event.answer(sentence, show_alert=True)
+    elif isinstance(event, InlineQuery):
+        await event.answer([], cache_time=0, is_personal=True)
+    elif isinstance(event, Message) and event.bot:
+        await send(event.bot, place_of(event), (told(sentence),))
 
 
 def spoken(code: str | None, otherwise: str) -> str:

@@ -157,7 +157,10 @@ def _refuse_if_not_set_up(settings: Settings) -> None:
 def _store(settings: Settings) -> Store:
     if settings.state_backend == "redis":
         return RedisStore(settings.redis_url)
-    return SqliteStore(settings.faiss_path.absolute() / DATABASE)
+    folder = settings.faiss_path.absolute()
+    with suppress(OSError):  # what is wrong with it the store will say
+        folder.mkdir(parents=True, exist_ok=True)
+    return SqliteStore(folder / DATABASE)
 
 
 def _bot(settings: Settings) -> Bot:

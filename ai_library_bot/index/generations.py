@@ -4,6 +4,7 @@
       CURRENT                   the active generation's number; replaced by rename
       LOCK                      held by the one writer; readers need no lock
       generations/000007/       a published generation: its files, and manifest.json written last
+      generations/000007.bad    an empty file: some byte of that generation is damaged, as `verify` has found
       generations/000008.tmp/   one being built, or what a crash left of it
 
 What stands in the files is the business of others; here they are names, sizes and sums.
@@ -25,15 +26,17 @@ from ai_library_bot.types import Damage, Generation, Verification
 
 
 class Generations:
-    """An index folder. Making one touches nothing; only `roll_back` and `writing` write."""
+    """An index folder. Making one touches nothing; only `roll_back` and `writing` write, and `verify` a mark."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._damaged: set[int] = set()  # as `verify` has found: in a read-only index there can be no marks
 
     def current(self) -> Published:
         """The active generation, or the newest sound one if that is damaged.
 
-        Sound means here that the manifest is whole and every file has its size; `verify` reads the bytes as well.
+        Sound means here that the manifest is whole, every file has its size and `verify`, which reads the bytes as
+        well, has not found otherwise.
         Raises MissingInput if there is no index, BadData if nothing in it is sound or a newer program made it.
         """
         with disk.reading(self.folder):
@@ -53,7 +56,7 @@ class Generations:
         """The sound generations, newest first; the one that `current` gives is marked. Raises as `current`."""
         current = self.current()
         with disk.reading(self.folder):
-            sound = [found for number in _numbers(self.folder) if (found := _open(self.folder, number))]
+            sound = [found for number in _numbers(self.folder) if (found := self._open(number))]
         return tuple(
             Generation(
                 number=found.number,
@@ -75,14 +78,36 @@ class Generations:
             return tuple(numbers)
 
     def verify(self, number: int) -> Verification:
-        """Compares every byte of the generation with its manifest. Raises BadRequest if there is no such generation."""
+        """Compares every byte of the generation with its manifest. No reader is given one that is damaged from then on.
+
+        Raises BadRequest if there is no such generation, or not any more.
+        """
         with disk.reading(self.folder):
             if number not in (kept := _numbers(self.folder)):
                 raise BadRequest("unknown_generation", number=number, kept=_in_words(kept))
             found = manifest.read(_path(self.folder, number))
             if found is None:
                 return Verification(number, 0, 0, (Damage(manifest.NAME, "manifest"),))
-            return Verification(number, len(found.files), found.size, tuple(manifest.damages(found)))
+            damages = tuple(manifest.damages(found))
+        if damages and not found.folder.exists():  # a writer has removed it meanwhile
+            raise BadRequest("unknown_generation", number=number, kept=_in_words(_numbers(self.folder)))
+        if damages:
+            self._damaged.add(number)
+        else:
+            self._damaged.discard(number)
+        with suppress(OSError):  # the index may be read-only
+            _mark(self.folder, number, damaged=number in self._damaged)
+        return Verification(number, len(found.files), found.size, damages)
+
+    def found_damaged(self, error: BadData) -> bool:
+        """Whether the error comes of damage to what `current` gave; then `current` will not give it again."""
+        if error.key != "file_damaged":
+            return False
+        found = self.newest_sound()
+        try:
+            return found is not None and bool(self.verify(found.number).damages)
+        except BadRequest:
+            return True  # it was only removed meanwhile, and another one is the active one now
 
     def roll_back(self, to: int | None = None) -> tuple[int, int]:
         """Makes another generation the active one and returns `(from, to)`.
@@ -115,6 +140,7 @@ class Generations:
         with disk.locked(self.folder / "LOCK"):
             for left in (self.folder / "generations").glob("*" + disk.TEMPORARY):
                 disk.discard(left)
+            _sweep_marks(self.folder)
             with disk.reading(self.folder):
                 parent = self._newest_sound()
             writing = Writing(self.folder, parent)
@@ -127,10 +153,16 @@ class Generations:
         active, numbers = _active(self.folder), _numbers(self.folder)
         refused: list[int] = []
         for number in numbers if active is None else dict.fromkeys((active, *numbers)):
-            if found := _open(self.folder, number):
+            if found := self._open(number):
                 return replace(found, damaged=tuple(refused))
             refused.append(number)
         return None
+
+    def _open(self, number: int) -> Published | None:
+        """The generation if its manifest is whole, every file has its size and nothing worse is known."""
+        found = manifest.read(_path(self.folder, number))
+        refused = number in self._damaged or _mark_of(self.folder, number).exists()
+        return found if found and manifest.whole(found) and not refused else None
 
     def _nothing_sound(self) -> BadData | MissingInput:
         if kept := _numbers(self.folder):
@@ -253,10 +285,24 @@ def _numbers(index: Path) -> list[int]:
     return []
 
 
-def _open(index: Path, number: int) -> Published | None:
-    """The generation if its manifest is whole and every file has its size."""
-    found = manifest.read(_path(index, number))
-    return found if found and manifest.whole(found) else None
+def _mark_of(index: Path, number: int) -> Path:
+    return _path(index, number).with_suffix(".bad")
+
+
+def _mark(index: Path, number: int, *, damaged: bool) -> None:
+    """Remembers that the generation is damaged, or that it no longer is."""
+    mark = _mark_of(index, number)
+    if damaged:
+        mark.touch()
+    else:
+        mark.unlink(missing_ok=True)
+
+
+def _sweep_marks(index: Path) -> None:
+    """Removes the marks of generations that are gone: their numbers may come again if somebody removed them by hand."""
+    for mark in (index / "generations").glob("*.bad"):
+        if not mark.with_suffix("").exists():
+            mark.unlink()
 
 
 def _active(index: Path) -> int | None:

@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 import tempfile
+import zlib
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import fields
@@ -19,11 +20,12 @@ from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 from threading import Lock
+from types import TracebackType
 from typing import NamedTuple
 
 import tantivy
 
-from ai_library_bot.errors import CannotWrite
+from ai_library_bot.errors import BadData, CannotWrite
 from ai_library_bot.index import disk
 from ai_library_bot.text import fold, words
 from ai_library_bot.types import Passage, Term
@@ -31,7 +33,10 @@ from ai_library_bot.types import Passage, Term
 LEXICAL = "lexical"
 """The folder of the lexical index inside a generation."""
 
-PRIVATE_FILES = ("meta.json", ".managed.json")
+META = "meta.json"
+"""The file in it that lists all others."""
+
+PRIVATE_FILES = (META, ".managed.json")
 """The files that a writer replaces; all others are never changed once written."""
 
 _STEMS, _WORDS = "stems", "words"
@@ -123,7 +128,7 @@ class LexicalWriter:
 
     def abandon(self) -> None:
         """Lets go of the folder without finishing what was begun in it."""
-        with suppress(ValueError):  # whatever else went wrong has been said
+        with suppress(ValueError, RuntimeError):  # what went wrong has been said; `close` may have come half the way
             self._writer.rollback()
             self._writer.wait_merging_threads()
 
@@ -153,7 +158,7 @@ def _writing_into(folder: Path) -> Iterator[None]:
 
 def _documents(folder: Path) -> tuple[int, int]:
     """How many passages the files hold, and how many of these are removed: they still count when words are weighed."""
-    segments = json.loads((folder / "meta.json").read_bytes())["segments"]
+    segments = json.loads((folder / META).read_bytes())["segments"]
     removed = sum(segment["deletes"]["num_deleted_docs"] for segment in segments if segment["deletes"])
     return sum(segment["max_doc"] for segment in segments), removed
 
@@ -186,12 +191,12 @@ class LexicalIndex:
     """Reads the lexical index in `folder`; any number of these may be open."""
 
     def __init__(self, folder: Path) -> None:
-        with _lockable(folder) as place:
+        with _lockable(folder) as place, _undamaged(folder):
             self._index = tantivy.Index.open(str(place))
             self._index.config_reader(reload_policy="manual")
             self._schema = self._index.schema
             _register_tokenizers(self._index)
-            self._searcher = self._index.searcher()
+            self._searcher = _Searcher(self._index, folder)
         self._documents, self._removed = _documents(folder)
         self._remembered = _Stems(_stems().build())
         self.stem = lru_cache(_REMEMBERED_STEMS)(self._stem)
@@ -225,19 +230,17 @@ class LexicalIndex:
             return self._searcher.doc_freq(field, *stems)
         query, should = tantivy.Query, tantivy.Occur.Should
         terms = [query.term_query(self._schema, field, stem, index_option="basic") for stem in stems]
-        found = self._searcher.search(query.boolean_query([(should, term) for term in terms]), 1)
-        return int(found.count)  # type: ignore[attr-defined]  # the stub does not know it
+        return self._searcher.count(query.boolean_query([(should, term) for term in terms]))
 
     def entries(self) -> Iterator[Entry]:
         """All passages, in the order in which they were indexed."""
-        for _, address in self._searcher.search(tantivy.Query.all_query(), max(1, self.passages), count=False).hits:
+        for _, address in self._searcher.hits(tantivy.Query.all_query(), max(1, self.passages)):
             yield self._entry(address)
 
     def book_passages(self, book_id: str) -> list[Entry]:
         """The passages of a book, in reading order."""
         query = tantivy.Query.term_query(self._schema, "book", book_id, index_option="basic")
-        count = self._searcher.search(query, 1).count  # type: ignore[attr-defined]  # the stub does not know it
-        found = self._searcher.search(query, max(1, count), count=False).hits
+        found = self._searcher.hits(query, max(1, self._searcher.count(query)))
         entries = (self._entry(address) for _, address in found)
         return sorted(entries, key=lambda entry: (entry.passage.section, entry.passage.start))
 
@@ -253,7 +256,7 @@ class LexicalIndex:
         def best(matching: tantivy.Query) -> list[tuple[float, tantivy.DocAddress]]:
             if of_books is not None:
                 matching = query.boolean_query([(must, matching), (must, of_books)])
-            return self._searcher.search(matching, limit, count=False).hits
+            return self._searcher.hits(matching, limit)
 
         rare = [term for term in terms if self.frequency(term.stems) * _RARE < self.passages]
         raising: list[Term] = []
@@ -306,13 +309,16 @@ class LexicalIndex:
     def entry(self, passage_id: str) -> Entry | None:
         """The passage of that id, with what it stands under."""
         query = tantivy.Query.term_query(self._schema, "id", passage_id, index_option="basic")
-        found = self._searcher.search(query, 1, count=False).hits
-        return self._entry(found[0][1]) if found else None
+        found = self._searcher.hits(query, 1)
+        entry = self._entry(found[0][1]) if found else None
+        if entry and entry.passage.id != passage_id:
+            raise self._searcher.damaged
+        return entry
 
     def similar_words(self, word: str, distance: int) -> set[str]:
         """Folded words of some passages that hold a word at most `distance` edits from the given one."""
         query = tantivy.Query.fuzzy_term_query(self._schema, "words", word, distance=distance)
-        found = self._searcher.search(query, _SIMILAR_SAMPLE, count=False).hits
+        found = self._searcher.hits(query, _SIMILAR_SAMPLE)
         return {other.folded for _, address in found for other in words(self._entry(address).passage.text)}
 
     def _any_form(self, field: str, stems: Iterable[str]) -> tantivy.Query:
@@ -325,7 +331,57 @@ class LexicalIndex:
         return self._stored(address.segment_ord, address.doc)
 
     def _read(self, segment: int, document: int) -> Entry:
-        return _unpacked(self._searcher.doc(tantivy.DocAddress(segment, document))["stored"][0])
+        try:
+            return _unpacked(self._searcher.stored(tantivy.DocAddress(segment, document)))
+        except ValueError as error:
+            raise self._searcher.damaged from error
+
+
+class _Searcher:
+    """tantivy's searcher, which says in words that a file is damaged."""
+
+    def __init__(self, index: tantivy.Index, folder: Path) -> None:
+        self._searcher = index.searcher()
+        self._folder = folder
+        self.num_docs: int = self._searcher.num_docs
+
+    @property
+    def damaged(self) -> BadData:
+        return BadData("file_damaged", file=str(self._folder))
+
+    def hits(self, query: tantivy.Query, limit: int) -> list[tuple[float, tantivy.DocAddress]]:
+        """The best `limit` passages, each with its score."""
+        with _undamaged(self._folder):
+            return self._searcher.search(query, limit, count=False).hits
+
+    def count(self, query: tantivy.Query) -> int:
+        with _undamaged(self._folder):
+            return int(self._searcher.search(query, 1).count)  # type: ignore[attr-defined]  # the stub has none
+
+    def doc_freq(self, field: str, term: str) -> int:
+        with _undamaged(self._folder):
+            return self._searcher.doc_freq(field, term)
+
+    def stored(self, address: tantivy.DocAddress) -> bytes:
+        """The passage at that address, packed."""
+        with _undamaged(self._folder):
+            return bytes(self._searcher.doc(address)["stored"][0])
+
+
+class _undamaged:  # noqa: N801 - reads like a function; @contextmanager would cost ten times as much, 100 times a query
+    """Raises BadData for what tantivy says of damaged files in the folder: a ValueError, or a panic of Rust."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, ValueError) or (kind and kind.__name__ == "PanicException"):  # which is no Exception
+            raise BadData("file_damaged", file=str(self._folder)) from error
 
 
 _PIECE = re.compile(r"[^\s!-/:-@\[-`{-~]+")  # no token goes on beyond a space or a mark of ASCII
@@ -347,16 +403,22 @@ class _Stems(dict[str, list[str]]):
 
 
 _FIELDS = tuple(field.name for field in fields(Passage))
+_CHECKSUM_LENGTH = 8  # hexadecimal digits
 _CHAPTER, _PAGES = _FIELDS.index("chapter"), _FIELDS.index("pages")
 
 
 def _packed(entry: Entry) -> bytes:
+    """The entry as a line of JSON with a checksum in front: tantivy would not notice that a bit has flipped."""
     values = [entry.book, *(getattr(entry.passage, name) for name in _FIELDS)]
-    return json.dumps(values, ensure_ascii=False, separators=(",", ":")).encode()
+    packed = json.dumps(values, ensure_ascii=False, separators=(",", ":")).encode()
+    return b"%08x" % zlib.crc32(packed) + packed
 
 
 def _unpacked(stored: bytes) -> Entry:
-    """The entry; JSON knows no tuples."""
-    book, *values = json.loads(bytes(stored))
+    """The entry; JSON knows no tuples. Raises ValueError if it is damaged."""
+    packed = stored[_CHECKSUM_LENGTH:] if not stored.startswith(b"[") else stored  # from before there were checksums
+    if packed is not stored and int(stored[:_CHECKSUM_LENGTH], 16) != zlib.crc32(packed):
+        raise ValueError("the passage is not what was stored")
+    book, *values = json.loads(packed)
     values[_CHAPTER], values[_PAGES] = tuple(values[_CHAPTER]), tuple(map(tuple, values[_PAGES]))
     return Entry(Passage(*values), book)

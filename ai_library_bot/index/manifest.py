@@ -10,7 +10,7 @@ import errno
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -115,6 +115,15 @@ _SEAL_LENGTH = len(_seal(b""))
 def whole(published: Published) -> bool:
     """Whether every file is there with its size: what can be told without reading them."""
     return not any(_wrong_size(published.folder / name, entry) for name, entry in published.files.items())
+
+
+def check(published: Published, names: Iterable[str]) -> None:
+    """Reads every byte of the named files, as far as the generation has them. Raises BadData if one is damaged."""
+    for name in names:
+        entry = published.files.get(name)
+        path = published.folder / name
+        if entry and (_wrong_size(path, entry) or not _same_bytes(path, entry)):
+            raise BadData("file_damaged", file=str(path))
 
 
 def damages(published: Published) -> Iterator[Damage]:

@@ -9,11 +9,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ai_library_bot.errors import BadRequest, MissingInput, Unavailable
-from ai_library_bot.index import catalogue, ranking
-from ai_library_bot.index.lexical import LEXICAL, Entry, LexicalIndex
+from ai_library_bot.index import catalogue, manifest, ranking
+from ai_library_bot.index.lexical import LEXICAL, META, Entry, LexicalIndex
 from ai_library_bot.index.manifest import Published
 from ai_library_bot.index.query import asked_for, understand
-from ai_library_bot.index.shards import VECTORS
+from ai_library_bot.index.shards import LIST, VECTORS
 from ai_library_bot.text import fold, guess_language, spans_of_words
 from ai_library_bot.types import Book, Excerpt, Hit, Passage, SearchResult, Term, passage_id
 
@@ -29,9 +29,14 @@ _NEAREST = 20
 
 
 class SearchIndex:
-    """One generation, opened for reading. It stays whole and the same however the index goes on."""
+    """One generation, opened for reading. It stays whole and the same however the index goes on.
+
+    Every method, and making one, raises BadData rather than give a passage, a place or a book that is not what was
+    written. Other damage (see `Generations.verify`) can at most keep a passage from being found.
+    """
 
     def __init__(self, published: Published) -> None:
+        manifest.check(published, (catalogue.NAME, f"{LEXICAL}/{META}"))
         self.published = published
         self.books = {book.id: book for book in catalogue.read(published.folder)}
         """The books by id, in the order of the catalogue."""
@@ -174,10 +179,13 @@ class SearchIndex:
     @cached_property
     def _meaning(self) -> Meaning | None:
         """The vectors; None if there are none. Opened when the first query has one: faiss and numpy take 150 ms."""
-        from ai_library_bot.index.hybrid import Meaning
+        from ai_library_bot.index.hybrid import CALIBRATION, Meaning
 
         folder = self.published.folder / VECTORS
-        return Meaning(folder) if folder.exists() else None
+        if not folder.exists():
+            return None
+        manifest.check(self.published, (f"{VECTORS}/{LIST}", f"{VECTORS}/{CALIBRATION}"))
+        return Meaning(folder)
 
     def _near(
         self, meaning: Meaning, vector: Vector, limit: int, chosen: Sequence[str] | None, known: Sequence[Entry]

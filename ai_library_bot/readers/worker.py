@@ -27,6 +27,7 @@ from typing import Any, BinaryIO, TypeVar
 
 from ai_library_bot.errors import UnreadableBook
 from ai_library_bot.readers import png
+from ai_library_bot.readers.sandbox import confine
 from ai_library_bot.text import one_line
 from ai_library_bot.types import BookText, Section
 
@@ -37,10 +38,6 @@ BOOK_SECONDS = 120
 """How long the reading of one book, or a page's drawing, may take, in seconds of the clock and of the processor."""
 
 READY = b"ready\n"
-
-MEMORY_BYTES = 2 * 1024**3
-FILE_BYTES = 1024**2  # no reader writes files; this leaves room for compiled bytecode
-OPEN_FILES = 64
 
 _ORPHAN_SECONDS = BOOK_SECONDS + 5  # the one who asked counts first
 _ERROR_CHARACTERS = 200
@@ -58,7 +55,7 @@ def serve(read: Callable[[Path], BookText], draw: Callable[[Path, int, str, int,
     """Answers requests with what `read` and `draw` return or raise, until standard input ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process of the terminal; ours decides
     requests, answers = _take_standard_streams()
-    _limit_resources()
+    confine()
     answers.write(READY)
     answers.flush()
     for line in requests:
@@ -154,20 +151,6 @@ def _take_standard_streams() -> tuple[BinaryIO, BinaryIO]:
         os.dup2(nothing.fileno(), 0)
     os.dup2(2, 1)
     return requests, answers
-
-
-def _limit_resources() -> None:
-    """Takes from this process what reading a book does not need. Windows has no such limits."""
-    if sys.platform == "win32":
-        return
-    for limit, value in (
-        (resource.RLIMIT_AS, MEMORY_BYTES),
-        (resource.RLIMIT_FSIZE, FILE_BYTES),
-        (resource.RLIMIT_NOFILE, OPEN_FILES),
-        (resource.RLIMIT_CORE, 0),
-    ):
-        with suppress(OSError, ValueError):  # macOS refuses RLIMIT_AS; elsewhere a stricter limit may stand already
-            resource.setrlimit(limit, (value, value))
 
 
 @contextmanager

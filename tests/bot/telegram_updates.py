@@ -16,6 +16,7 @@ from tests.bot.telegram_rules import Json, Refusal, bad
 
 SECRET_HEADER = "X-Telegram-Bot-Api-Secret-Token"
 _SECOND_POLL = "Conflict: terminated by other getUpdates request; make sure that only one bot instance is running"
+_FIRST_ID = 100
 NOT_BY_DEFAULT = {"chat_member", "message_reaction", "message_reaction_count"}
 
 Carry = Callable[[str, Json], Awaitable[Any]]
@@ -45,10 +46,15 @@ class Updates:
         self.paused = False
         self._carry = carry
         self._changed = changed
-        self._last_id = 100
+        self._last_id = _FIRST_ID
         self._poll: asyncio.Future[None] | None = None
         self._last_error: Json = {}
         self._posts: dict[int, asyncio.Task[None]] = {}
+
+    @property
+    def made(self) -> int:
+        """How many updates there have been."""
+        return self._last_id - _FIRST_ID
 
     @property
     def polled(self) -> bool:

@@ -19,6 +19,15 @@ class PowerCut(BaseException):
     """The machine is off: every further step raises this too, so that no clean-up can pretend to have run."""
 
 
+Fate = Callable[[bytes, bytes], bytes]
+"""What is left of a file, from its bytes at the last sync and those at the power cut."""
+
+
+def drop(synced: bytes, now: bytes) -> bytes:
+    """Whatever was not synced is gone."""
+    return synced
+
+
 class Name(NamedTuple):
     """A name in a folder: the inode behind it and whether that is a folder."""
 
@@ -39,6 +48,7 @@ class Disk:
         self._cut = cut
         self._watch = watch
         self._safe_bytes: dict[int, bytes] = {}
+        self._bytes_left: dict[int, bytes] = {}
         self._safe_names: dict[int, dict[str, Name]] = {}
         self._open: list[int] = []  # an inode's number may serve a new file once nobody holds the old one
 
@@ -64,13 +74,21 @@ class Disk:
         """The inodes of all folders of which the power cut may or may not lose the newest names."""
         return sorted(self._safe_names)
 
-    def after_power_cut(self, copy: Path, lucky: Collection[int]) -> None:
+    def after_power_cut(self, copy: Path, lucky: Collection[int], fate: Fate = drop) -> None:
         """Builds in `copy` what the next start of the machine finds below the root.
 
-        No byte that was not synced is left. Names that were not synced are left only in the `lucky` folders.
+        Bytes that were not synced meet their `fate`. Names that were not synced are left only in the `lucky` folders.
         """
         now = {Path(parent).stat().st_ino: _names(Path(parent)) for parent, _, _ in os.walk(self._root)}
         lucky_now = {inode: names for inode, names in now.items() if inode in lucky}
+        bytes_now = {}
+        if fate is not drop:
+            paths = [Path(parent, name) for parent, _, names in os.walk(self._root) for name in names]
+            bytes_now = {path.stat().st_ino: path.read_bytes() for path in paths}
+        self._bytes_left = {
+            inode: fate(self._safe_bytes.get(inode, b""), bytes_now.get(inode, b""))
+            for inode in self._safe_bytes.keys() | bytes_now.keys()
+        }
         self._rebuild(self._root.stat().st_ino, copy, {**now, **self._safe_names, **lucky_now})
 
     def close(self) -> None:
@@ -83,7 +101,7 @@ class Disk:
             if child.is_folder:
                 self._rebuild(child.inode, copy / name, names)
             else:
-                (copy / name).write_bytes(self._safe_bytes.get(child.inode, b""))
+                (copy / name).write_bytes(self._bytes_left.get(child.inode, b""))
 
     def _step(self, name: str, real: Callable[..., Any]) -> Callable[..., Any]:
         def step(*paths: Path) -> Any:

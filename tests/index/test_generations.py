@@ -389,6 +389,71 @@ class TestRollingBack:
         assert not folder.exists()
 
 
+class TestDamageThatWasFound:
+    @pytest.fixture
+    def damaged(self, two: Path) -> Path:
+        """The index after `verify` has found a flipped bit in generation 2."""
+        path = two / "generations/000002/books.jsonl"
+        flip(path, 3)
+        assert Generations(two).current().number == 2
+        assert Generations(two).verify(2).damages == (Damage("books.jsonl", "content"),)
+        return two
+
+    def test_nobody_is_given_it_any_more(self, damaged: Path) -> None:
+        assert (Generations(damaged).current().number, Generations(damaged).current().damaged) == (1, (2,))
+        assert numbers(damaged) == [1]
+
+    def test_the_next_generation_begins_with_a_sound_one(self, damaged: Path) -> None:
+        published = publish(damaged, SECOND)
+        assert (published.number, published.parent) == (3, 1)
+        assert Generations(damaged).current() == published
+
+    def test_when_its_bytes_are_right_again_it_is_given_again(self, damaged: Path) -> None:
+        flip(damaged / "generations/000002/books.jsonl", 3)
+        assert Generations(damaged).roll_back(2) == (2, 2)
+        assert (Generations(damaged).current().number, Generations(damaged).current().damaged) == (2, ())
+
+    def test_where_nothing_can_be_written_the_one_who_looked_remembers(
+        self, two: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refuse(path: Path) -> None:
+            raise OSError(errno.EROFS, "read-only")
+
+        monkeypatch.setattr(Path, "touch", refuse)
+        generations = Generations(two)
+        flip(two / "generations/000002/books.jsonl", 3)
+        generations.verify(2)
+        assert (generations.current().number, generations.current().damaged) == (1, (2,))
+
+    def test_the_mark_goes_with_its_generation(self, damaged: Path) -> None:
+        for _ in range(3):
+            publish(damaged, SECOND, keep=1)
+        assert names_in(damaged / "generations") == {"000004", "000005"}
+
+    def test_what_a_writer_removes_meanwhile_is_not_called_damaged(
+        self, two: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def removing(published: Published) -> Iterator[Damage]:
+            disk.discard(published.folder)
+            yield Damage("books.jsonl", "missing")
+
+        generations = Generations(two)
+        with monkeypatch.context() as patch:
+            patch.setattr(manifest, "damages", removing)
+            with pytest.raises(BadRequest):
+                generations.verify(2)
+        assert names_in(two / "generations") == {"000001"}
+        assert generations.current().number == 1
+
+    def test_only_damage_is_taken_for_damage(self, two: Path) -> None:
+        generations = Generations(two)
+        assert not generations.found_damaged(BadData("file_damaged", file="x"))
+        assert not generations.found_damaged(BadData("index_too_new"))
+        flip(two / "generations/000002/books.jsonl", 3)
+        assert generations.found_damaged(BadData("file_damaged", file="x"))
+        assert generations.current().number == 1
+
+
 class TestFailingDisk:
     @pytest.mark.parametrize(
         ("code", "key"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -332,6 +334,16 @@ class TestRemoved:
         shelf.ingest()
         assert before.search("storm", 5) == first
         assert len(shelf.open().search("storm", 5)) == 0
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="what is open can't be removed there")
+    def test_an_index_removed_since_it_was_opened_is_still_searched(self, tmp_path: Path) -> None:
+        shelf = Shelf(tmp_path)
+        shelf.put("storm.md", STORM)
+        shelf.ingest(embedder=FakeEmbedder())
+        before = shelf.open()
+        shutil.rmtree(before.published.folder)
+        found = before.search("storm", 5, vector=hashed_words("storm", 64))
+        assert (found.mode, [hit.passage.text for hit in found]) == ("lexical", [STORM])
 
 
 @pytest.fixture(scope="module")

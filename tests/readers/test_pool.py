@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from ai_library_bot.errors import Unavailable, UnreadableBook
-from ai_library_bot.readers import png, read_book, worker
+from ai_library_bot.readers import png, read_book, sandbox, worker
 from ai_library_bot.readers import pool as pool_module
 from ai_library_bot.readers.pool import ReaderPool
 from ai_library_bot.types import BookText
@@ -179,20 +179,21 @@ def test_a_worker_knows_no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_worker_has_narrow_limits(pool: ReaderPool) -> None:
     limits = json.loads(title(pool, "limits"))
     assert limits["RLIMIT_CORE"] == 0
-    assert limits["RLIMIT_NOFILE"] <= worker.OPEN_FILES
-    assert limits["RLIMIT_FSIZE"] <= worker.FILE_BYTES
+    assert limits["RLIMIT_NOFILE"] <= sandbox.OPEN_FILES
+    assert limits["RLIMIT_FSIZE"] <= sandbox.FILE_BYTES
     assert 0 < limits["RLIMIT_CPU"] <= worker.BOOK_SECONDS + 10
     assert worker.BOOK_SECONDS < limits["seconds left"] <= worker.BOOK_SECONDS + 10
     if sys.platform == "linux":
-        assert limits["RLIMIT_AS"] == worker.MEMORY_BYTES
+        assert limits["RLIMIT_AS"] == sandbox.MEMORY_BYTES
 
 
 @on_posix
 def test_a_worker_cannot_fill_the_disk(pool: ReaderPool, tmp_path: Path) -> None:
     littering = tmp_path / "littering"
+    littering.touch()
     (bad,) = read(pool, str(littering))
     assert isinstance(bad, UnreadableBook)
-    assert littering.stat().st_size <= worker.FILE_BYTES
+    assert littering.stat().st_size <= sandbox.FILE_BYTES
 
 
 def test_a_worker_is_replaced_after_some_books(monkeypatch: pytest.MonkeyPatch) -> None:

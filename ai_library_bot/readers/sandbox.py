@@ -1,0 +1,135 @@
+"""Takes from a process what reading a book does not need, as far as the system lets it: memory, files, the network.
+
+Nothing here needs rights. Linux forbids writing, sockets and other programs through Landlock and seccomp, both of
+which a process can ask for by itself and never get rid of again; elsewhere there are only the limits of POSIX, and on
+Windows none. `python -m ai_library_bot.readers.sandbox` tries it and prints what holds.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import ctypes
+
+if sys.platform != "win32":
+    import resource
+
+PROTECTIONS = ("memory", "writing", "network")
+"""What can be taken away: more than `MEMORY_BYTES`, changing any file, talking to anybody and starting programs."""
+
+MEMORY_BYTES = 1024**3
+FILE_BYTES = 1024**2  # where writing can't be forbidden: no reader writes files
+OPEN_FILES = 64
+
+_TRY_SECONDS = 30
+
+# linux/prctl.h
+_PR_SET_SECCOMP, _PR_SET_NO_NEW_PRIVS, _SECCOMP_MODE_FILTER = 22, 38, 2
+
+# linux/landlock.h: the numbers of the calls are the same on every machine
+_CREATE_RULESET, _RESTRICT_SELF, _GET_VERSION = 444, 446, 1
+_EXECUTE, _CHANGE_FILES = 1 << 0, 1 << 1 | sum(1 << bit for bit in range(4, 13))
+_NEWER_ACCESS = ((2, 1 << 13), (3, 1 << 14), (5, 1 << 15))  # since which version: refer, truncate, ioctl of devices
+_TCP, _OUTSIDE_PROCESSES = 0b11, 0b11  # bind and connect; abstract sockets and signals
+
+# linux/audit.h, and of each machine the numbers of: socket, execve, execveat, ptrace; io_uring_setup is 425 on all
+_MACHINES = {
+    "x86_64": (0xC000003E, (41, 59, 322, 101, 425)),
+    "aarch64": (0xC00000B7, (198, 221, 281, 117, 425)),
+}
+_X32 = 0x40000000  # the other numbers by which x86_64 can be called
+_LOAD, _EQUAL, _AT_LEAST, _RETURN = 0x20, 0x15, 0x35, 0x06  # linux/bpf_common.h
+_ALLOW, _REFUSE = 0x7FFF0000, 0x00050001  # SECCOMP_RET_ALLOW, SECCOMP_RET_ERRNO with EPERM
+
+
+def confine() -> frozenset[str]:
+    """Confines this process for good; returns which of the `PROTECTIONS` hold now."""
+    holds = {"memory"} if _limit_resources() else set()
+    if sys.platform == "linux":
+        import ctypes  # 4 ms that nobody else needs
+
+        libc = ctypes.CDLL(None)
+        libc.prctl.argtypes = [ctypes.c_int, *[ctypes.c_ulong] * 4]
+        libc.syscall.argtypes = [ctypes.c_long, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_uint]
+        libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)  # what the two below ask for in return
+        if _forbid_writing(libc):
+            holds.add("writing")
+        if _forbid_sockets(libc):
+            holds.add("network")
+    return frozenset(holds)
+
+
+def holding() -> frozenset[str]:
+    """Which of the `PROTECTIONS` hold here, as a process that is confined for the purpose has found."""
+    import subprocess  # which no worker needs
+
+    command = [sys.executable, "-P", "-m", __name__]
+    with suppress(OSError, ValueError, subprocess.SubprocessError):
+        tried = subprocess.run(command, capture_output=True, timeout=_TRY_SECONDS, check=True)  # noqa: S603 - our own
+        return frozenset(json.loads(tried.stdout))
+    return frozenset()
+
+
+def _limit_resources() -> bool:
+    """The limits that POSIX has; whether that of memory holds (macOS refuses it)."""
+    if sys.platform == "win32":
+        return False
+    for limit, value in (
+        (resource.RLIMIT_AS, MEMORY_BYTES),
+        (resource.RLIMIT_FSIZE, FILE_BYTES),
+        (resource.RLIMIT_NOFILE, OPEN_FILES),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        with suppress(OSError, ValueError):  # a stricter limit may stand already
+            resource.setrlimit(limit, (value, value))
+    return 0 <= resource.getrlimit(resource.RLIMIT_AS)[0] <= MEMORY_BYTES
+
+
+def _forbid_writing(libc: ctypes.CDLL) -> bool:
+    """Whether no file can be made, changed, removed or run any more (Landlock, Linux 5.13)."""
+    version = libc.syscall(_CREATE_RULESET, None, 0, _GET_VERSION)
+    if version < 1:
+        return False
+    files = _EXECUTE | _CHANGE_FILES | sum(bit for since, bit in _NEWER_ACCESS if version >= since)
+    handled = [files, *([_TCP] if version >= 4 else []), *([_OUTSIDE_PROCESSES] if version >= 6 else [])]
+    rules = struct.pack(f"={len(handled)}Q", *handled)
+    ruleset = libc.syscall(_CREATE_RULESET, rules, len(rules), 0)
+    if ruleset < 0:
+        return False
+    try:
+        return bool(libc.syscall(_RESTRICT_SELF, ruleset, 0, 0) == 0)
+    finally:
+        os.close(ruleset)
+
+
+def _forbid_sockets(libc: ctypes.CDLL) -> bool:
+    """Whether no socket can be opened and no program started any more (seccomp)."""
+    machine = _MACHINES.get(os.uname().machine)
+    if machine is None or sys.maxsize < 2**32:  # a program of 32 bits calls by other numbers
+        return False
+    import ctypes
+
+    program = _filter(*machine)
+    instructions = ctypes.create_string_buffer(b"".join(program))
+    described = ctypes.create_string_buffer(struct.pack("@HP", len(program), ctypes.addressof(instructions)))
+    return bool(libc.prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.addressof(described), 0, 0) == 0)
+
+
+def _filter(architecture: int, refused: Sequence[int]) -> list[bytes]:
+    """The program that the kernel runs at each call: it looks at the architecture and at the call's number."""
+    steps = [(_LOAD, 0, 0, 4), (_EQUAL, 0, len(refused) + 3, architecture), (_LOAD, 0, 0, 0)]
+    checks = [(_AT_LEAST, _X32), *((_EQUAL, number) for number in refused)]
+    steps += [(code, len(checks) - place, 0, number) for place, (code, number) in enumerate(checks)]
+    steps += [(_RETURN, 0, 0, _ALLOW), (_RETURN, 0, 0, _REFUSE)]
+    return [struct.pack("=HBBI", *step) for step in steps]
+
+
+if __name__ == "__main__":
+    print(json.dumps(sorted(confine())))  # noqa: T201 - the one that asked reads it
