@@ -291,7 +291,7 @@ def test_links_lead_to_files(document: str) -> None:
 def test_the_tests_that_keep_the_invariants_exist() -> None:
     named = 0
     for name, *cells in rows("docs/architecture.md"):
-        if re.fullmatch(r"I\d", name):
+        if re.fullmatch(r"[IB]\d", name):
             sources = "".join(read(f"docs/{path}") for path in re.findall(r"\((\.\./tests/[\w/]+\.py)\)", cells[-1]))
             for test in re.findall(r"`(test_\w+)`", cells[-1]):
                 assert f"def {test}(" in sources, test
