@@ -7,18 +7,18 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from functools import cached_property, partial, wraps
+from functools import partial, wraps
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar
 
 from ai_library_bot import adapters, metrics
-from ai_library_bot.accounts import AccountedEmbedder, Bill, BilledChat, BilledReranker
-from ai_library_bot.errors import BadData, BadRequest, BadSetting, Unavailable
+from ai_library_bot.errors import BadData, BadRequest, BadSetting, LibraryError
 from ai_library_bot.index.generations import Generations
+from ai_library_bot.models import Models
 from ai_library_bot.types import (
     Answer,
     Book,
@@ -32,21 +32,16 @@ from ai_library_bot.types import (
     Progress,
     SearchResult,
     Turn,
-    Usage,
     Verification,
 )
-from ai_library_bot.usage import UsageLedger
 
 if TYPE_CHECKING:
     from ai_library_bot.conversation import Conversation
     from ai_library_bot.index.search import SearchIndex
     from ai_library_bot.ingest import Rules
     from ai_library_bot.local_model.hub import Fetched
-    from ai_library_bot.openai_api.chat import Chat, ChatModel
-    from ai_library_bot.openai_api.transcription import Transcriber
-    from ai_library_bot.protocols import AnswerWriter, Embedder, Purse, Reranker, Vector
+    from ai_library_bot.protocols import Purse
     from ai_library_bot.settings import Settings
-    from ai_library_bot.usage import Kind
 
 _LOG = logging.getLogger(__name__)
 
@@ -85,8 +80,7 @@ class Library:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._generations = Generations(settings.faiss_path.absolute())
-        self._cache = adapters.cache(settings)
-        self._ledger = UsageLedger(self._generations.folder)
+        self._models = Models(settings, self._generations.folder, self._fetching)
         self._opened: SearchIndex | None = None
         self._drawing = asyncio.Semaphore(os.cpu_count() or 1)  # each picture takes a process of its own
         self._notices: dict[str, Notice] = {}
@@ -111,9 +105,24 @@ class Library:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._opened = None
-        if self._cache:
-            await self._cache.close()
+        await self._models.close()
         metrics.stop()
+
+    async def prepare(self) -> None:
+        """Does what the first question would have to wait for: opens the index, loads what speaks to models."""
+
+        def load() -> None:
+            from ai_library_bot import ask
+            from ai_library_bot.answers import follow_up
+
+            _ = self._models.chat, ask, follow_up
+            with suppress(LibraryError):  # whoever asks will hear of it
+                index = self._index()
+                index.search("кто who", 1)  # the dictionary as well
+                if self._models.embedder:
+                    index.open_vectors()
+
+        await asyncio.to_thread(load)
 
     @property
     def conversation(self) -> Conversation:
@@ -140,8 +149,8 @@ class Library:
         """The `limit` passages that match a query best, from the named books, authors and languages if any are."""
         began = time.monotonic()
         index = await asyncio.to_thread(self._index)
-        bill = Bill(self._account)
-        vector, notices = await self._meaning(index, query, bill)
+        bill = self._models.bill()
+        vector, notices = await self._models.meaning(index, query, bill)
         found = await asyncio.to_thread(
             lambda: index.search(query, limit, vector=vector, books=books, authors=authors, languages=languages)
         )
@@ -187,27 +196,26 @@ class Library:
         began = time.monotonic()
         index = await asyncio.to_thread(self._index)
         limit = self._settings.answer_seconds
-        bill = Bill(self._account, purse)
-        chat = self._billed_chat("rewrite", bill)
+        bill = self._models.bill(purse)
+        chat = self._models.billed_chat("rewrite", bill)
         query, _ = await follow_up.stand_alone(question, history, chat, seconds=limit * _REWRITING)
-        vector, notices = await self._meaning(index, query, bill, seconds=limit - (time.monotonic() - began))
+        vector, notices = await self._models.meaning(index, query, bill, seconds=limit - (time.monotonic() - began))
         filters = {"books": books, "authors": authors, "languages": languages}
-        writer = self._writer(index, filters, bill, meaning=vector is not None)
+        writer = self._models.writer(index, filters, bill, meaning=vector is not None)
         answer = await ask.answer(
             index,
             question,
             query=query,
             vector=vector,
             writer=writer,
-            reranker=self._reranker(bill),
+            reranker=self._models.reranker(bill),
             strict=strict,
             min_relevance=self._settings.min_relevance,
             seconds=max(0.0, limit - (time.monotonic() - began)),
             on_growth=on_growth,
             **filters,
         )
-        if self._cache and self._cache.trouble:
-            notices = (*notices, Notice("cache_unavailable", because=self._cache.trouble))
+        notices = (*notices, *self._models.cache_notices())
         for notice in answer.notices:
             if notice.because:
                 metrics.failed(notice.because[0])
@@ -219,18 +227,18 @@ class Library:
     @property
     def understands_voice(self) -> bool:
         """Whether a model is set up that `transcribe` can ask."""
-        return self._transcriber is not None
+        return self._models.transcriber is not None
 
     async def transcribe(self, audio: bytes, *, name: str = "voice.ogg", purse: Purse | None = None) -> str:
         """What is said in a recording, on one line; empty if nothing is. `name` is that of its file.
 
         A stranger's text, like all that a model says. Raises BadSetting where no model is set up for it.
         """
-        if self._transcriber is None:
+        if self._models.transcriber is None:
             raise BadSetting("voice_not_set_up")
         from ai_library_bot import voice
 
-        return await voice.understood(self._transcriber, audio, name, Bill(self._account, purse))
+        return await voice.understood(self._models.transcriber, audio, name, self._models.bill(purse))
 
     async def ingest(
         self, paths: Sequence[Path] = (), *, on_progress: Callable[[Progress], None] | None = None
@@ -314,109 +322,15 @@ class Library:
             service=adapters.service(self._settings),
             has_key=self._settings.openai_api_key is not None,
             chat_model=adapters.chat_name(self._settings),
-            embedder=self._accounted_embedder,
-            redis=self._cache if self._settings.cache_backend == "redis" else None,
-            ledger=self._ledger,
+            embedder=self._models.accounted_embedder,
+            redis=self._models.cache if self._settings.cache_backend == "redis" else None,
+            ledger=self._models.ledger,
         )
 
     def _fetching(self, fetched: Fetched) -> None:
         """A local model is on its way: once, but it takes a while."""
         self._notices["fetched"] = fetched.notice
         self._on_progress(Progress("fetch", fetched.done // _MEGABYTE, fetched.total // _MEGABYTE, fetched.model))
-
-    @cached_property
-    def _embedder(self) -> Embedder | None:
-        return adapters.embedder(self._settings, self._fetching)
-
-    @cached_property
-    def _accounted_embedder(self) -> Embedder | None:
-        return AccountedEmbedder(self._embedder, self._account) if self._embedder else None
-
-    @cached_property
-    def _chat(self) -> ChatModel | None:
-        return adapters.chat(self._settings)
-
-    @cached_property
-    def _transcriber(self) -> Transcriber | None:
-        return adapters.transcriber(self._settings)
-
-    @cached_property
-    def _endpoint_reranker(self) -> Reranker | None:
-        return adapters.endpoint_reranker(self._settings)
-
-    def _billed_chat(self, kind: Kind, bill: Bill) -> Chat | None:
-        return BilledChat(self._chat, kind, bill) if self._chat else None
-
-    def _reranker(self, bill: Bill) -> Reranker | None:
-        if self._endpoint_reranker:
-            model = self._settings.rerank_model or str(self._settings.rerank_url)
-            return BilledReranker(self._endpoint_reranker, model, bill)
-        return adapters.chat_reranker(self._settings, self._billed_chat("rerank", bill))
-
-    def _writer(
-        self, index: SearchIndex, filters: Mapping[str, Sequence[str]], bill: Bill, *, meaning: bool
-    ) -> AnswerWriter | None:
-        """The model as a writer that remembers; None where answers only quote."""
-        chat = self._billed_chat("answer", bill)
-        if chat is None:
-            return None
-        from ai_library_bot.answers.model import ModelWriter
-        from ai_library_bot.answers.remembering import RememberingWriter
-
-        writer = ModelWriter(chat, seconds=self._settings.answer_seconds)
-        if self._cache is None:
-            return writer
-        found_with = index.embedder if meaning else "words"
-        return RememberingWriter(
-            writer,
-            self._cache,
-            generation=index.published.identity,
-            filters=filters,
-            circumstances=f"{found_with} {self._settings.min_relevance} {self._settings.rerank_model}",
-            on_look_up=metrics.looked_up,
-        )
-
-    def _account(self, kind: Kind, model: str, usage: Usage, seconds: float) -> None:
-        """Writes down what a model was asked, if it was."""
-        if usage.prompt_tokens or usage.completion_tokens:
-            self._ledger.record(kind, model, usage, seconds)
-            metrics.requested(kind, model, usage, seconds)
-
-    async def _meaning(
-        self, index: SearchIndex, question: str, bill: Bill, *, seconds: float | None = None
-    ) -> tuple[Vector | None, tuple[Notice, ...]]:
-        """The question's vector, if the index can be searched by meaning; if not, why a person should know.
-
-        The embedder has a limit of a few seconds; `seconds` may make it shorter.
-        Raises BadSetting if another model than the one in the settings made the index.
-        """
-        if self._embedder is None:
-            unused = index.embedder is not None and self._settings.embedder is None
-            return None, (Notice("vectors_unused"),) if unused else ()
-        if index.embedder is None:
-            return None, (Notice("vectors_missing"),)
-        from ai_library_bot.embedding import fingerprint
-
-        if index.embedder != (asked_for := fingerprint(self._embedder)):
-            raise BadSetting("embedder_changed", made_with=index.embedder, asked_for=asked_for)
-        try:
-            async with asyncio.timeout(seconds):
-                vector, _ = await asyncio.gather(
-                    self._vector(self._embedder, question, bill), asyncio.to_thread(index.open_vectors)
-                )
-        except Unavailable as error:
-            because = error.key, error.details
-        except TimeoutError:
-            because = "service_slow", {"service": self._embedder.fingerprint, "seconds": round(seconds or 0, 1)}
-        else:
-            return vector, ()
-        metrics.failed(because[0])
-        return None, (Notice("search_by_words", because=because),)
-
-    async def _vector(self, embedder: Embedder, question: str, bill: Bill) -> Vector:
-        async with bill.request("question", embedder.fingerprint, embedder.estimate([question])) as request:
-            vector, request.used = await embedder.embed_question(question)
-        return vector
 
     async def _with_books(
         self, work: Callable[..., Result], paths: Sequence[Path], on_progress: Callable[[Progress], None] | None
@@ -433,7 +347,7 @@ class Library:
                 self._rules(),
                 self._on_progress,
                 stop.is_set,
-                self._accounted_embedder,
+                self._models.accounted_embedder,
             )
         )
         try:

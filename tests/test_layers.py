@@ -34,8 +34,12 @@ MAY_IMPORT = {
     "terminal": WORDS,
     "snippet": WORDS,
     "library": {
-        *("accounts", "adapters", "answers", "ask", "conversation", "doctor", "embedding", "index", "ingest"),
-        *("local_model", "metrics", "openai_api", "pictures", "settings", "shelving", "usage", "voice", *WORDS),
+        *("adapters", "answers", "ask", "conversation", "doctor", "index", "ingest"),
+        *("local_model", "metrics", "models", "pictures", "settings", "shelving", "voice", *WORDS),
+    },
+    "models": {
+        *("accounts", "adapters", "answers", "embedding", "index", "local_model", "metrics", "openai_api"),
+        *("settings", "usage", *WORDS),
     },
     "accounts": {"openai_api", "usage", *WORDS},
     "voice": {"accounts", "openai_api", *WORDS},

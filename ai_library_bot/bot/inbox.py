@@ -13,12 +13,14 @@ import logging
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Literal
 
 from aiogram.types import Update
 from pydantic import BaseModel
 
 from ai_library_bot.bot.store import Store
+from ai_library_bot.errors import LibraryError
 from ai_library_bot.logs import begin_question, question_id
 
 _LOG = logging.getLogger(__name__)
@@ -146,8 +148,11 @@ class Inbox:
     async def live(self) -> None:
         """Gives signs of life to other replicas, and looks after those that give none, until it is cancelled."""
         while True:
-            await self._store.put(f"replica/{self.replica}", b"", seconds=_DEAD_AFTER)
-            await self.recover(alone=False)
+            try:
+                await self._store.put(f"replica/{self.replica}", b"", seconds=_DEAD_AFTER)
+                await self.recover(alone=False)
+            except LibraryError as error:
+                _LOG.error("%s", error)
             await asyncio.sleep(_BEAT)
 
     async def drain(self, seconds: float) -> None:
@@ -161,7 +166,8 @@ class Inbox:
             task.cancel()
         if late:
             await asyncio.wait(late, timeout=_LAST_WORDS)
-        await self._store.remove(f"replica/{self.replica}")
+        with suppress(LibraryError):  # it is taken for dead soon
+            await self._store.remove(f"replica/{self.replica}")
 
     async def _work(self, update: Update, accepted: Accepted) -> None:
         begin_question(f"{self.replica}-{update.update_id}")
@@ -170,10 +176,16 @@ class Inbox:
             await self._handle(update, accepted)
         except asyncio.CancelledError:
             await self._tell(accepted.waiting, "stopping")
+        except LibraryError as error:  # the store does not answer
+            _LOG.error("%s", error)
+            await self._tell(accepted.waiting, "bug")
         except Exception:  # noqa: BLE001 - what nobody foresaw is a bug: the one place where it ends
             _LOG.exception("a mistake in the program")
             await self._tell(accepted.waiting, "bug")
-        await accepted.done()
+        try:
+            await accepted.done()
+        except LibraryError as error:
+            _LOG.error("%s", error)
         _LOG.info("update %s done in %.3f s", update.event_type, time.monotonic() - began)
 
     async def _tell(self, waiting: Waiting | None, why: Excuse) -> None:

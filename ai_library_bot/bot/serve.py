@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
@@ -103,9 +104,11 @@ async def _answer_until(
             await _until(stop, _bring_updates(bot, assembled.kinds, settings))
         else:
             work.append(poll(bot, inbox, assembled.kinds, heard=hear))
-        await _tell_commands(bot, settings)
+        await library.prepare()
         ready()
-        async with _beside(_check(library)):
+        # In a thread that nobody waits for: reading a large library takes longer than a stop may.
+        threading.Thread(target=_check, args=(library,), name="check", daemon=True).start()
+        async with _beside(_tell_commands(bot, settings)):
             await _until(stop, *work)
 
 
@@ -133,10 +136,10 @@ async def _beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def _check(library: Library) -> None:
+def _check(library: Library) -> None:
     """Reads every byte of the index once, and says what is damaged."""
     try:
-        found = await asyncio.to_thread(library.verify)
+        found = library.verify()
     except LibraryError as error:
         _LOG.error("%s", error)
         return
