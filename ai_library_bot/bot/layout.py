@@ -46,7 +46,7 @@ _PARAGRAPHS = "\n\n"
 # Where Telegram looks for links in plain text: addresses, e-mail, @names, /commands, #hashtags and $cashtags.
 _LINKS_BEGIN = re.compile(
     r"""(?<=:)(?=//)
-      | (?<=[\w-][.。．｡])(?=[^\W\d_]{2})       # example.com
+      | (?<=[^\s.。．｡][.。．｡])(?=[^\W\d_]{2})  # example.com; hosts may hold dashes and pictures
       | (?<=\d\.)(?=\d+\.\d+\.\d)               # 192.0.2.1
       | (?<=@)(?=\w)
       | (?:(?<=^[/#$])|(?<=[^\w][/#$]))(?=\w)

@@ -27,6 +27,7 @@ _HOST = re.compile(
     r"(?:(?![\u1680\u180e\u3000])[A-Za-z0-9_.~\-\u00c0-\u1fff\u200c\u200d\u2010-\u2015\u2070-\U0010ffff])+"
 )
 _SCHEMES = ("http://", "https://", "ftp://", "tonsite://")
+_LONGEST_SCHEME = max(map(len, _SCHEMES))
 _OWN_ADDRESS = re.compile(r"(?i)(?:tg|ton)://[a-z0-9_-]+")
 _NUMBERS = re.compile(r"(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(?:25[0-5]|2[0-4]\d|1?\d?\d)")
 _REST = re.compile(r"""(?::\d{1,5})?(?:[/?#][^\s<>"«»]*)?""")
@@ -86,7 +87,8 @@ def _addresses(text: str) -> Iterable[Link]:
         yield Link("url", match[0], match.start())
     for match in _HOST.finditer(text):
         start = match.start()
-        scheme = next((scheme for scheme in _SCHEMES if text[:start].lower().endswith(scheme)), "")
+        before_it = text[max(0, start - _LONGEST_SCHEME) : start].lower()
+        scheme = next((scheme for scheme in _SCHEMES if before_it.endswith(scheme)), "")
         before = text[start - 1 : start]
         if not scheme and (before in ("/", "#") or before.isalnum()):
             continue

@@ -103,7 +103,7 @@ def test_a_rich_message_says_the_same_and_has_no_links(page: Page) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["https://example.com", "name@example.com", "@durov", "/start", "#tag", "$USD", "x.org"]
+    "text", ["https://example.com", "name@example.com", "@durov", "/start", "#tag", "$USD", "x.org", "x—.org", "🦉.org"]
 )
 def test_what_telegram_would_make_a_link_of_is_none(text: str) -> None:
     assert links_of(f"look: {text} there", [])
