@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import html
 import re
 import runpy
@@ -20,6 +21,8 @@ from ai_library_bot.cli import INTERRUPTED, NOTHING_FOUND, app, main
 from ai_library_bot.locales import LANGUAGES
 from ai_library_bot.readers import SUFFIXES
 from ai_library_bot.settings import Settings
+from tests.bot.running import ADMIN, running, settings_for
+from tests.bot.telegram_server import TelegramServer
 from tests.screens import attach
 from tests.test_locales import SENTENCES
 from tests.test_project import make_targets
@@ -28,9 +31,13 @@ ROOT = Path(__file__).parent.parent
 READMES = {"en": "README.md", "ru": "README.ru.md"}
 GUIDES = {"en": "docs/run_local.md", "ru": "docs/run_local.ru.md"}
 DOCUMENTS = sorted(path.relative_to(ROOT).as_posix() for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")))
+TRANSLATED = [(name.replace(".ru.", "."), name) for name in DOCUMENTS if name.endswith(".ru.md")]
 
 # What a page may tell to type besides: none of it is ours.
 STRANGERS = {"source", "git", "cd"}
+
+# Blocks of a page that are parts of files or other people's commands.
+FILES = ("text", "yaml", "ini", "sh", "sql")
 
 OWN_BOOK = "The ferryman of Orsk kept bees. " * 20
 
@@ -83,6 +90,7 @@ def looks_like(shown: str, printed: str) -> bool:
 
 
 def even(text: str) -> str:
+    text = re.sub("^▌", "", text, flags=re.MULTILINE)  # the gutter of a dialogue stands before each line of the screen
     return re.sub(r"\d+[.,]\d (?=[sс]\b)", "", " ".join(text.split()))
 
 
@@ -120,7 +128,9 @@ def test_what_a_page_tells_to_type_does_what_it_shows(document: str, run: Run, m
     monkeypatch.setenv("LIBRARY_LANG", language_of(document))
     for command in typed(document):
         program, argument = command.words[:2]
-        if program == "library":
+        if command.words == ["library", "serve-bot"]:
+            assert command.shown == asyncio.run(bot_starts(language_of(document)))
+        elif program == "library":
             code, printed = run(command.words)
             assert code == command.code, f"{command.words}: {printed}"
             assert not command.shown or looks_like(command.shown, printed), printed
@@ -128,6 +138,18 @@ def test_what_a_page_tells_to_type_does_what_it_shows(document: str, run: Run, m
             assert argument in make_targets()
         else:
             assert program in STRANGERS
+
+
+async def bot_starts(language: str) -> str:
+    """What `library serve-bot` prints when it is ready. A message to it is answered, and it stops."""
+    with TelegramServer() as telegram:
+        owner = telegram.user(ADMIN)
+        async with running(settings_for(telegram, Path(), library_lang=language)):
+            owner.say("/start")
+            await telegram.wait_for(lambda: telegram.last(owner))
+    ready = SENTENCES[language]["serve.ready"]
+    assert isinstance(ready, str)
+    return ready.format(bot="@your_library_bot") + "\n"
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -242,7 +264,21 @@ def test_the_messages_that_the_guide_explains_are_those_of_the_program(language:
         assert any(re.search(pattern, sentence) for sentence in said), message
 
 
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_what_a_page_lets_the_program_say_it_says(document: str) -> None:
+    said = [one for one in SENTENCES[language_of(document)].values() if isinstance(one, str)]
+    patterns = [re.sub(r"\\{\w+\\}", ".+", re.escape(one)) for one in said]
+    for quoted in re.findall("^(?:> .*\n)+", prose(document), re.MULTILINE):
+        sentence = " ".join(re.sub("^> ", "", quoted, flags=re.MULTILINE).split())
+        assert any(re.fullmatch(pattern, sentence) for pattern in patterns), sentence
+
+
 # Links, and the pages in two languages
+
+
+def links(page: str) -> list[str]:
+    """Where the page links to; a page and a picture in another language count as the same."""
+    return sorted(re.sub(r"[.-](?:ru|en)\b|#.*", "", target) for target in re.findall(r"\]\(([^)\s]+)\)", read(page)))
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
@@ -263,8 +299,8 @@ def test_the_tests_that_keep_the_invariants_exist() -> None:
     assert named
 
 
-@pytest.mark.parametrize("pages", [READMES, GUIDES], ids=["readme", "guide"])
-def test_pages_in_two_languages_have_the_same_parts(pages: dict[str, str]) -> None:
+@pytest.mark.parametrize("pages", TRANSLATED, ids=[english for english, _ in TRANSLATED])
+def test_pages_in_two_languages_have_the_same_parts(pages: tuple[str, str]) -> None:
     english, russian = (
         {
             "headings": re.findall("^#+(?= )", prose(page), re.MULTILINE),
@@ -273,8 +309,11 @@ def test_pages_in_two_languages_have_the_same_parts(pages: dict[str, str]) -> No
             "python": len(blocks(page, "python")),
             "powershell": blocks(page, "powershell"),
             "pictures": len(re.findall(r"!\[", prose(page))),
-            "points": len(re.findall("^- ", prose(page), re.MULTILINE)),
+            "points": len(re.findall("^ *(?:-|[0-9]+[.]) ", prose(page), re.MULTILINE)),
+            "quoted": len(re.findall("^> ", prose(page), re.MULTILINE)),
+            "files": {kind: len(blocks(page, kind)) for kind in FILES},
+            "links": links(page),
         }
-        for page in (pages["en"], pages["ru"])
+        for page in pages
     )
     assert russian == english

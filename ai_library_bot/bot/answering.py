@@ -45,6 +45,7 @@ class Answering:
         self._bot, self._library = bot, library
         self._talks, self._budget, self._turns = talks, budget, turns
         self._drafts: dict[tuple[int, int], asyncio.Task[Answer]] = {}
+        self._unwanted: set[asyncio.Task[Answer]] = set()
 
     async def answer(self, asked: Asked, say: Messages, accepted: Accepted) -> None:
         """Answers, or says why not."""
@@ -60,6 +61,7 @@ class Answering:
     def stop(self, chat: int, draft: int) -> None:
         """The person wants no more of the answer that grows in that draft."""
         if task := self._drafts.get((chat, draft)):
+            self._unwanted.add(task)
             task.cancel()
 
     async def _answer(self, asked: Asked, say: Messages, accepted: Accepted) -> None:
@@ -72,16 +74,16 @@ class Answering:
             try:
                 result = await work
             except asyncio.CancelledError:
-                if not work.done():  # we are stopped ourselves, not the answer alone
-                    work.cancel()
+                if work not in self._unwanted:  # we are stopped ourselves, not the answer alone
                     raise
             except LibraryError as error:
                 result = await self._in_words(error, asked, say)
             finally:
                 del self._drafts[draft]
+                self._unwanted.discard(work)
         await accepted.sending()
         if isinstance(result, Answer):
-            await self._deliver(result, asked, say, live)
+            await self._deliver(result, asked, say, live, accepted)
             _LOG.info(
                 "answered by %s in %.3f s, generation %d", result.writer, time.monotonic() - began, result.generation
             )
@@ -100,13 +102,14 @@ class Answering:
         purse = self._budget.purse(asked.user)
         return await self._library.ask(text, history=history, on_growth=live.grow, purse=purse)
 
-    async def _deliver(self, result: Answer, asked: Asked, say: Messages, live: LiveAnswer) -> None:
+    async def _deliver(self, result: Answer, asked: Asked, say: Messages, live: LiveAnswer, accepted: Accepted) -> None:
         for notice in result.notices:
             _LOG.info("%s", say.notice(notice))
         kept = Kept.of_answer(asked.where.chat, result)
         key = await self._talks.keep(asked.user, kept)
         buttons = rendering.answer_buttons(kept, asked.user, key, vote=True)
         await live.finish(rendering.answer(say, result), buttons)
+        await accepted.done()  # at once: after a crash nobody knows of an answer whether it has arrived
         await self._talks.remember(asked.where.chat, asked.user, Turn(result.question, result.text))
 
     async def _in_words(self, error: LibraryError, asked: Asked, say: Messages) -> Page:

@@ -5,10 +5,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 
 from aiogram import Bot, Dispatcher
-from aiogram.exceptions import TelegramForbiddenError
+from aiogram.exceptions import (
+    ClientDecodeError,
+    TelegramAPIError,
+    TelegramBadRequest,
+    TelegramForbiddenError,
+    TelegramNetworkError,
+    TelegramRetryAfter,
+    TelegramServerError,
+)
 from aiogram.types import Update, User
 
 from ai_library_bot.bot import addressed
@@ -25,9 +34,13 @@ from ai_library_bot.bot.talks import Talks
 from ai_library_bot.bot.turns import Turns
 from ai_library_bot.library import Library
 from ai_library_bot.locales import messages
+from ai_library_bot.logs import question_id
 from ai_library_bot.settings import Settings
 
 _LOG = logging.getLogger(__name__)
+
+_MAY_NOT_WRITE = ("not enough rights", "CHAT_WRITE_FORBIDDEN", "TOPIC_CLOSED", "chat not found")
+"""What Telegram says of a chat in which a bot may not speak, or not any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +64,15 @@ def assemble(bot: Bot, me: User, library: Library, store: Store, settings: Setti
             await dispatcher.feed_update(bot, update, accepted=accepted)
         except TelegramForbiddenError:
             _LOG.info("the bot was blocked, or put out of the chat")
+        except TelegramBadRequest as refusal:
+            if not any(reason in refusal.message for reason in _MAY_NOT_WRITE):
+                raise
+            _LOG.info("the bot may not write there: %s", refusal.message)
+        except (TelegramNetworkError, TelegramServerError, TelegramRetryAfter, ClientDecodeError) as error:
+            _LOG.warning("Telegram may not have got the answer: %s", type(error).__name__)
+            if accepted.waiting:
+                with suppress(TelegramAPIError, ClientDecodeError):  # it says so in vain
+                    await excuse(accepted.waiting, "unconfirmed", question_id())
 
     async def excuse(waiting: Waiting, why: Excuse, question: str) -> None:
         if not await people.may_ask(waiting.user, waiting.chat):

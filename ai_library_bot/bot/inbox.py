@@ -28,8 +28,9 @@ _BEAT, _DEAD_AFTER = 5.0, 20.0  # seconds: between signs of life of a replica, a
 _LAST_WORDS = 5.0  # seconds for the excuses at a stop
 _BEGUN, _SENDING, _DONE = b"begun", b"sending", b"done"
 
-Excuse = Literal["restarted", "perhaps", "stopping", "bug"]
-"""Why there is no answer: a crash, a crash while it was being sent, a stop, a mistake in the program."""
+Excuse = Literal["restarted", "perhaps", "unconfirmed", "stopping", "bug"]
+"""Why there is no answer: a crash, a crash while it was being sent, no word from Telegram that it has arrived, a stop,
+a mistake in the program."""
 
 
 class Waiting(BaseModel):
@@ -49,6 +50,7 @@ class Accepted:
     def __init__(self, store: Store, replica: str, number: int, waiting: Waiting | None) -> None:
         self.number = number
         self.waiting = waiting
+        self._done = False
         self._store = store
         self._pending = f"pending/{replica}/{number}"
         self._state = f"update/{number}"
@@ -75,7 +77,10 @@ class Accepted:
         await self._store.put(self._state, _SENDING, seconds=_REMEMBERED)
 
     async def done(self) -> None:
-        """It was answered, or excused."""
+        """It was answered, or excused; told twice, it is written down once."""
+        if self._done:
+            return
+        self._done = True
         await asyncio.gather(
             self._store.put(self._state, _DONE, seconds=_REMEMBERED), self._store.remove(self._pending)
         )

@@ -12,12 +12,20 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from aiogram import Bot
 from aiogram.client.session.middlewares.base import BaseRequestMiddleware, NextRequestMiddlewareType
-from aiogram.exceptions import ClientDecodeError, TelegramNetworkError, TelegramRetryAfter, TelegramServerError
+from aiogram.exceptions import (
+    ClientDecodeError,
+    TelegramBadRequest,
+    TelegramNetworkError,
+    TelegramRetryAfter,
+    TelegramServerError,
+)
 from aiogram.methods import (
+    AnswerCallbackQuery,
+    AnswerInlineQuery,
     EditMessageText,
     GetUpdates,
     Response,
@@ -44,6 +52,7 @@ _FIRST_WAIT, _LONGEST_WAIT = 0.5, 15.0  # seconds between tries, doubled each ti
 
 _SPEAKS = (SendMessage, SendRichMessage, SendPhoto, SendDocument)
 _SHOWS = (SendChatAction, SendMessageDraft)
+_ANSWERS = (AnswerCallbackQuery, AnswerInlineQuery)  # nobody waits for one that comes too late, and it is no fault
 
 _NOT_SENT = (ClientConnectorError, ConnectionTimeoutError)  # nothing of the request has reached anybody
 
@@ -95,6 +104,10 @@ class Outgoing(BaseRequestMiddleware):
                 self._closed_until[_chat(method)] = self._clock() + told.retry_after
                 if isinstance(method, _SHOWS) or self._clock() + told.retry_after > deadline:
                     raise
+            except TelegramBadRequest as refusal:
+                if not isinstance(method, _ANSWERS) or "query is too old" not in refusal.message:
+                    raise
+                return cast("Response[TelegramType]", True)  # as if it were in time
             except (TelegramNetworkError, TelegramServerError, ClientDecodeError) as error:
                 if isinstance(method, _SHOWS) or not _safe_to_repeat(method, error) or self._clock() + pause > deadline:
                     raise

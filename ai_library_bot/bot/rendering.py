@@ -14,7 +14,7 @@ from ai_library_bot.bot.talks import Kept
 from ai_library_bot.locales import Messages
 from ai_library_bot.locators import place, source
 from ai_library_bot.snippet import snippet
-from ai_library_bot.text import fold_with_offsets
+from ai_library_bot.text import fold_with_offsets, printable
 from ai_library_bot.types import (
     OWN_WORDS,
     Answer,
@@ -104,9 +104,9 @@ def books(say: Messages, catalogue: Sequence[Book], page: int) -> Page:
     return (heading, *(paragraph("• ", _named(book), close=number > 0) for number, book in enumerate(shown)))
 
 
-def ingested(say: Messages, report: IngestReport) -> Page:
-    """What became of a book that was sent in."""
-    lines = [say("bot.book_added", count=report.passages, number=say.number(report.passages))] if report.added else []
+def ingested(say: Messages, report: IngestReport, added: Sequence[Book]) -> Page:
+    """What became of a book that was sent in; `added` is what the catalogue says of it."""
+    lines = [say("bot.book_added", count=book.passages, number=say.number(book.passages)) for book in added]
     left_out: list[Failure | Skip] = [*report.failed, *report.skipped]
     lines += [say(f"error.{one.reason}", **_without_folders(one.details)) for one in left_out[:_FILES_NAMED]]
     lines += [say(f"warning.{key}") for _, key in report.warnings]
@@ -120,19 +120,15 @@ def ingested(say: Messages, report: IngestReport) -> Page:
 def answer_buttons(kept: Kept, owner: int, key: str, *, vote: bool) -> InlineKeyboardMarkup | None:
     """Under an answer: its sources, whether it was good, and what might be asked next."""
     opening = [
-        InlineKeyboardButton(
-            text=f"[{number + 1}]",
-            callback_data=OpenSource(owner=owner, key=key, number=number).pack(),
-        )
+        button(f"[{number + 1}]", OpenSource(owner=owner, key=key, number=number))
         for number in range(len(kept.sources))
     ]
     rows = [list(opening[start : start + _IN_A_ROW]) for start in range(0, len(opening), _IN_A_ROW)]
     for number, question in enumerate(kept.next_questions):
-        next_one = AskNext(owner=owner, key=key, number=number).pack()
-        rows.append([InlineKeyboardButton(text=_shortened(question), callback_data=next_one)])
+        rows.append([button(question, AskNext(owner=owner, key=key, number=number))])
     if vote:
         votes = {"👍": Vote(owner=owner, key=key, good=True), "👎": Vote(owner=owner, key=key, good=False)}
-        rows.append([InlineKeyboardButton(text=sign, callback_data=data.pack()) for sign, data in votes.items()])
+        rows.append([button(sign, data) for sign, data in votes.items()])
     return _keyboard(rows)
 
 
@@ -140,16 +136,10 @@ def passage_buttons(say: Messages, found: Excerpt, at: GoTo) -> InlineKeyboardMa
     """Under a passage: back and on in its book, and the page of the source as a picture where it has one."""
     number = int(found.passage.id.rpartition(":")[2])
     steps = [("◀", -1, number > 0), ("▶", 1, number + 1 < found.book.passages)]
-    rows = [
-        [
-            InlineKeyboardButton(text=sign, callback_data=at.model_copy(update={"step": at.step + step}).pack())
-            for sign, step, there in steps
-            if there
-        ]
-    ]
+    rows = [[button(sign, at.model_copy(update={"step": at.step + step})) for sign, step, there in steps if there]]
     if found.passage.page is not None and at.step == 0:
-        shown = ShowPage(owner=at.owner, key=at.key, number=at.number).pack()
-        rows.append([InlineKeyboardButton(text=say("bot.button.page"), callback_data=shown)])
+        shown = ShowPage(owner=at.owner, key=at.key, number=at.number)
+        rows.append([button(say("bot.button.page"), shown)])
     return _keyboard(rows)
 
 
@@ -157,19 +147,26 @@ def books_buttons(catalogue: Sequence[Book], page: int) -> InlineKeyboardMarkup 
     """Back and on in the list of books."""
     last = (len(catalogue) - 1) // BOOKS_ON_A_PAGE
     turns = [("◀", page - 1), (f"{page + 1} / {last + 1}", page), ("▶", page + 1)]
-    row = [
-        InlineKeyboardButton(text=sign, callback_data=TurnBooks(page=to).pack())
-        for sign, to in turns
-        if 0 <= to <= last
-    ]
+    row = [button(sign, TurnBooks(page=to)) for sign, to in turns if 0 <= to <= last]
     return _keyboard([row]) if last > 0 else None
 
 
 def confirmation(say: Messages, label: str, data: CallbackData) -> InlineKeyboardMarkup:
     """A button that does it, and one that leaves everything as it is."""
-    yes = InlineKeyboardButton(text=say(label), callback_data=data.pack())
-    no = InlineKeyboardButton(text=say("bot.button.cancel"), callback_data=Cancel().pack())
-    return InlineKeyboardMarkup(inline_keyboard=[[yes, no]])
+    return InlineKeyboardMarkup(inline_keyboard=[[button(say(label), data), cancel(say)]])
+
+
+def cancel(say: Messages) -> InlineKeyboardButton:
+    """Leaves everything as it is."""
+    return button(say("bot.button.cancel"), Cancel())
+
+
+def button(text: str, data: CallbackData) -> InlineKeyboardButton:
+    """A button that tells the bot `data`; of a long or an odd text it shows what can be seen of its beginning."""
+    shown = " ".join(printable(text).split())
+    if len(shown) > _LONGEST_BUTTON:
+        shown = f"{shown[:_LONGEST_BUTTON]}…"
+    return InlineKeyboardButton(text=shown, callback_data=data.pack())
 
 
 def _keyboard(rows: Rows) -> InlineKeyboardMarkup | None:
@@ -236,10 +233,6 @@ def _without_folders(details: dict[str, str | int | float]) -> dict[str, str | i
     return {
         name: re.split(r"[/\\]", str(value))[-1] if name in ("path", "of") else value for name, value in details.items()
     }
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= _LONGEST_BUTTON else f"{text[:_LONGEST_BUTTON]}…"
 
 
 def _folded(text: str) -> str:

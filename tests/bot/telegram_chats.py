@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -31,7 +32,8 @@ class File:
 
     @property
     def path(self) -> str:
-        return f"{self.kind}s/{self.id}_{self.name}"
+        ending = re.search(r"\.\w+$", self.name, re.ASCII)
+        return f"{self.kind}s/{self.id}{ending[0] if ending else ''}"
 
     def as_json(self) -> Json:
         told: Json = {"file_id": self.id, "file_unique_id": f"u{self.id}", "file_size": self.size}

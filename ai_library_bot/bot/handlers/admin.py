@@ -8,13 +8,13 @@ from importlib.metadata import version
 
 from aiogram import Bot, Router
 from aiogram.filters import Command, CommandObject
-from aiogram.types import CallbackQuery, InlineKeyboardButton, InlineKeyboardMarkup, Message
+from aiogram.types import CallbackQuery, InlineKeyboardMarkup, Message
 
 from ai_library_bot.bot.access import ADMINS
 from ai_library_bot.bot.budget import Budget
-from ai_library_bot.bot.callbacks import Cancel, Remove, RollBack
+from ai_library_bot.bot.callbacks import Remove, RollBack
 from ai_library_bot.bot.layout import bold, paragraph, told
-from ai_library_bot.bot.rendering import confirmation
+from ai_library_bot.bot.rendering import button, cancel, confirmation
 from ai_library_bot.bot.sending import place_of, send, settle
 from ai_library_bot.bot.talks import Talks
 from ai_library_bot.bot.turns import Turns
@@ -116,11 +116,8 @@ async def _remove(message: Message, command: CommandObject, bot: Bot, library: L
     if not wanted or not fitting:
         await send(bot, where, (told(say("bot.no_such_book" if wanted else "bot.remove_which")),))
         return
-    rows = [
-        [InlineKeyboardButton(text=f"🗑 {book.title}", callback_data=Remove(book=book.id).pack())]
-        for book in fitting[:_MOST_OFFERED]
-    ]
-    rows.append([InlineKeyboardButton(text=say("bot.button.cancel"), callback_data=Cancel().pack())])
+    rows = [[button(f"🗑 {book.title}", Remove(book=book.id))] for book in fitting[:_MOST_OFFERED]]
+    rows.append([cancel(say)])
     await send(bot, where, (told(say("bot.remove_what")),), InlineKeyboardMarkup(inline_keyboard=rows))
 
 

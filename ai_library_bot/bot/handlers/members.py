@@ -6,12 +6,13 @@ from aiogram import Bot, F, Router
 from aiogram.exceptions import TelegramAPIError
 from aiogram.filters import Command, CommandObject
 from aiogram.filters.chat_member_updated import JOIN_TRANSITION, ChatMemberUpdatedFilter
-from aiogram.types import CallbackQuery, ChatMemberUpdated, InlineKeyboardButton, InlineKeyboardMarkup, Message, User
+from aiogram.types import CallbackQuery, ChatMemberUpdated, InlineKeyboardMarkup, Message, User
 
 from ai_library_bot.bot.access import ADMINS, OPEN, Person
 from ai_library_bot.bot.callbacks import Dismiss
 from ai_library_bot.bot.layout import code, paragraph, told
 from ai_library_bot.bot.people import People
+from ai_library_bot.bot.rendering import button
 from ai_library_bot.bot.sending import Place, place_of, send, settle
 from ai_library_bot.locales import Messages
 
@@ -50,10 +51,7 @@ async def _members(message: Message, bot: Bot, people: People, say: Messages) ->
     if not members:
         await send(bot, place_of(message), (told(say("bot.no_members")),))
         return
-    rows = [
-        [InlineKeyboardButton(text=f"✕ {await _name(bot, user)}", callback_data=Dismiss(user=user).pack())]
-        for user in members[:_MOST_SHOWN]
-    ]
+    rows = [[button(f"✕ {await _name(bot, user)}", Dismiss(user=user))] for user in members[:_MOST_SHOWN]]
     count = say("bot.members", count=len(members))
     await send(bot, place_of(message), (told(count),), InlineKeyboardMarkup(inline_keyboard=rows))
 

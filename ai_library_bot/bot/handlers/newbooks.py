@@ -41,12 +41,12 @@ async def _document(
     if document is None or not person.admin:
         await send(bot, where, (told(say("bot.admins_only")),))
         return
-    size, limit = document.file_size or 0, settings.max_book_mb * _MEGABYTE
-    if size > limit or (settings.tg_api_url is None and size > LARGEST):
-        key = "bot.file_too_large" if size > limit else "bot.file_too_large_for_telegram"
-        refusal = say(
-            key, megabytes=say.number(size / _MEGABYTE, 1), limit=say.number(min(limit, LARGEST) / _MEGABYTE, 0)
-        )
+    size = document.file_size or 0
+    if size > settings.max_book_mb * _MEGABYTE:
+        await send(bot, where, (told(_too_large(say, "bot.file_too_large", size, settings.max_book_mb)),))
+        return
+    if settings.tg_api_url is None and size > LARGEST:
+        refusal = _too_large(say, "bot.file_too_large_for_telegram", size, LARGEST / _MEGABYTE)
         await send(bot, where, (told(refusal),))
         return
     reading = await send(bot, where, (paragraph(say("bot.reading", name=document.file_name or "")),))
@@ -56,9 +56,16 @@ async def _document(
                 file = Path(folder, "book")
                 await fetch(bot, document, file)
                 report = await library.add(file, document.file_name or "book")
-        page = rendering.ingested(say, report)
+        added = [book for book in await asyncio.to_thread(library.books) if book.path in report.added]
+        page = rendering.ingested(say, report, added)
     except Busy:
         page = (told(say("bot.busy")),)
     except LibraryError as error:  # the owner hears what is wrong, in full
         page = (paragraph(error.say(say.language)),)
     await replace(bot, where, reading.message_id, page)
+
+
+def _too_large(say: Messages, key: str, size: int, limit: float) -> str:
+    """That a file of `size` bytes is more than `limit` megabytes."""
+    whole = float(limit).is_integer()
+    return say(key, megabytes=say.number(size / _MEGABYTE, 1), limit=say.number(limit, 0 if whole else 1))

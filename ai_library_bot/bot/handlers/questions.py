@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from io import BytesIO
+import asyncio
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from aiogram import Bot, F, Router
 from aiogram.filters import Command, CommandObject, Filter
@@ -14,6 +16,7 @@ from ai_library_bot.bot.addressed import answers, question
 from ai_library_bot.bot.answering import Answering, Asked
 from ai_library_bot.bot.budget import Budget
 from ai_library_bot.bot.callbacks import AskNext
+from ai_library_bot.bot.files import LARGEST, fetch
 from ai_library_bot.bot.inbox import Accepted
 from ai_library_bot.bot.layout import italic, paragraph, told
 from ai_library_bot.bot.sending import place_of, send
@@ -24,7 +27,6 @@ from ai_library_bot.locales import Messages
 
 _HITS = 5
 _LONGEST_VOICE = 300  # seconds
-_LARGEST_VOICE = 20_000_000  # bytes; more a bot can't fetch
 
 
 def router() -> Router:
@@ -89,14 +91,15 @@ async def _voice(
         return
     if not library.understands_voice:
         await send(bot, where, (told(say("bot.no_voice")),))
-    elif voice.duration > _LONGEST_VOICE or (voice.file_size or 0) > _LARGEST_VOICE:
+    elif voice.duration > _LONGEST_VOICE or (voice.file_size or 0) > LARGEST:
         await send(bot, where, (told(say("bot.voice_too_long", minutes=_LONGEST_VOICE // 60)),))
     else:
 
         async def hear() -> str:
-            audio = BytesIO()
-            await bot.download(voice, audio)
-            return await library.transcribe(audio.getvalue(), purse=budget.purse(person.id))
+            with TemporaryDirectory() as folder:
+                file = Path(folder, "voice")
+                await fetch(bot, voice, file)
+                return await library.transcribe(await asyncio.to_thread(file.read_bytes), purse=budget.purse(person.id))
 
         await answering.answer(Asked(person.id, where, private, hear=hear), say, accepted)
 

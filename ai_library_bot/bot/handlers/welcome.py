@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from aiogram import Bot, Router
 from aiogram.filters import Command, CommandObject, CommandStart
-from aiogram.types import CallbackQuery, InlineKeyboardButton, InlineKeyboardMarkup, Message, User
+from aiogram.types import CallbackQuery, InlineKeyboardMarkup, Message, User
 
 from ai_library_bot.bot.access import OPEN, Person
 from ai_library_bot.bot.callbacks import Cancel, Forget, Speak
 from ai_library_bot.bot.layout import bold, paragraph, told
 from ai_library_bot.bot.people import People
-from ai_library_bot.bot.rendering import confirmation
+from ai_library_bot.bot.rendering import button, confirmation
 from ai_library_bot.bot.sending import place_of, send, settle
 from ai_library_bot.bot.talks import Talks
 from ai_library_bot.bot.turns import Turns
@@ -63,19 +63,18 @@ async def _privacy(message: Message, bot: Bot, say: Messages) -> None:
 
 
 async def _lang(message: Message, bot: Bot, say: Messages) -> None:
-    buttons = [
-        InlineKeyboardButton(text=messages(language)("bot.own_name"), callback_data=Speak(language=language).pack())
-        for language in LANGUAGES
-    ]
+    buttons = [button(messages(language)("bot.own_name"), Speak(language=language)) for language in LANGUAGES]
     await send(
         bot, place_of(message), (told(say("bot.which_language")),), InlineKeyboardMarkup(inline_keyboard=[buttons])
     )
 
 
-async def _speak(callback: CallbackQuery, callback_data: Speak, person: Person, people: People) -> None:
-    if callback_data.language in LANGUAGES:
-        await people.speak(person.id, callback_data.language)
-        await callback.answer(messages(callback_data.language)("bot.language_chosen"), show_alert=True)
+async def _speak(callback: CallbackQuery, callback_data: Speak, person: Person, people: People, say: Messages) -> None:
+    if callback_data.language not in LANGUAGES:
+        await callback.answer(say("bot.stale"), show_alert=True)
+        return
+    await people.speak(person.id, callback_data.language)
+    await callback.answer(messages(callback_data.language)("bot.language_chosen"), show_alert=True)
 
 
 async def _new(message: Message, bot: Bot, person: Person, talks: Talks, say: Messages) -> None:
