@@ -53,12 +53,7 @@ class Speaker(BaseMiddleware):
         self._people, self._language, self._clock = people, language, clock
         self._floods: dict[int, Spacing] = {}
 
-    async def __call__(
-        self,
-        handler: Callable[[TelegramObject, dict[str, Any]], Awaitable[Any]],
-        event: TelegramObject,
-        data: dict[str, Any],
-    ) -> Any:
+    async def __call__(self, handler: Handler, event: TelegramObject, data: dict[str, Any]) -> Any:
         user: User | None = data.get("event_from_user")
         if user is not None:
             if user.is_bot or self._floods_in(user.id):
@@ -88,12 +83,7 @@ class Door(BaseMiddleware):
         self._told = Spacing(*_MOST_TOLD, clock)
         self._refused: dict[int, float] = {}
 
-    async def __call__(
-        self,
-        handler: Callable[[TelegramObject, dict[str, Any]], Awaitable[Any]],
-        event: TelegramObject,
-        data: dict[str, Any],
-    ) -> Any:
+    async def __call__(self, handler: Handler, event: TelegramObject, data: dict[str, Any]) -> Any:
         person: Person | None = data.get("person")
         chat: Chat | None = data.get("event_chat")
         if get_flag(data, OPEN) or person is None:
@@ -123,12 +113,7 @@ class Door(BaseMiddleware):
 class Trouble(BaseMiddleware):
     """What is wrong with the index or the store the owner reads in the log; the person hears that something is."""
 
-    async def __call__(
-        self,
-        handler: Callable[[TelegramObject, dict[str, Any]], Awaitable[Any]],
-        event: TelegramObject,
-        data: dict[str, Any],
-    ) -> Any:
+    async def __call__(self, handler: Handler, event: TelegramObject, data: dict[str, Any]) -> Any:
         try:
             return await handler(event, data)
         except LibraryError as error:
