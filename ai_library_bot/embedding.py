@@ -20,7 +20,7 @@ from ai_library_bot.index.embedding_store import EmbeddingStore
 from ai_library_bot.types import Usage
 
 if TYPE_CHECKING:
-    from ai_library_bot.index.lexical import Entry
+    from ai_library_bot.index.entries import Entry
     from ai_library_bot.protocols import Embedder, Matrix
 
 _PREPARATION = 1

@@ -15,8 +15,9 @@ from ai_library_bot.changes import Changes, ToRead
 from ai_library_bot.chunking import passages
 from ai_library_bot.errors import BadData
 from ai_library_bot.index import catalogue, disk, failures, shards
+from ai_library_bot.index.entries import Entry
 from ai_library_bot.index.generations import Generations, Writing
-from ai_library_bot.index.lexical import LEXICAL, PRIVATE_FILES, Entry, LexicalIndex, LexicalWriter
+from ai_library_bot.index.lexical import LEXICAL, PRIVATE_FILES, LexicalIndex, LexicalWriter
 from ai_library_bot.index.shards import VECTORS
 from ai_library_bot.reading import Listener, Reading
 from ai_library_bot.scan import Shelf, scan, settled_ns

@@ -15,7 +15,8 @@ BARE_LOOP = """
 import sys
 from pathlib import Path
 from ai_library_bot.chunking import passages
-from ai_library_bot.index.lexical import Entry, LexicalWriter
+from ai_library_bot.index.entries import Entry
+from ai_library_bot.index.lexical import LexicalWriter
 from ai_library_bot.readers import read_book
 writer = LexicalWriter(Path(sys.argv[2]))
 for number, path in enumerate(sorted(Path(sys.argv[1]).iterdir())):

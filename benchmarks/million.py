@@ -24,8 +24,9 @@ from numpy.typing import NDArray
 
 from ai_library_bot.embedding import fingerprint
 from ai_library_bot.index import catalogue, hybrid, vectors
+from ai_library_bot.index.entries import Entry
 from ai_library_bot.index.generations import Generations
-from ai_library_bot.index.lexical import LEXICAL, Entry, LexicalWriter
+from ai_library_bot.index.lexical import LEXICAL, LexicalWriter
 from ai_library_bot.index.search import SearchIndex
 from ai_library_bot.index.vectors import VectorIndex
 from ai_library_bot.openai_api.embedding import OpenAIEmbedder

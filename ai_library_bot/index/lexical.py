@@ -12,21 +12,19 @@ import os
 import re
 import shutil
 import tempfile
-import zlib
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import fields
 from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
-from typing import NamedTuple
 
 import tantivy
 
 from ai_library_bot.errors import BadData, CannotWrite
 from ai_library_bot.index import disk
+from ai_library_bot.index.entries import Entry, packed, unpacked
 from ai_library_bot.text import fold, words
 from ai_library_bot.types import Passage, Term
 
@@ -83,18 +81,6 @@ def _schema() -> tantivy.Schema:
     return builder.build()
 
 
-class Entry(NamedTuple):
-    """A passage as it is indexed: with `book`, the title and authors it stands under."""
-
-    passage: Passage
-    book: str
-
-    @property
-    def context(self) -> str:
-        """Title, authors and chapter in one."""
-        return " ".join((self.book, *self.passage.chapter))
-
-
 class LexicalWriter:
     """Changes the lexical index in `folder`, or begins one there. Nothing is written for good before `close`.
 
@@ -117,7 +103,7 @@ class LexicalWriter:
         document.add_text("text", folded := fold(entry.passage.text))
         document.add_text("words", folded)
         document.add_text("context", fold(entry.context))
-        document.add_bytes("stored", _packed(entry))
+        document.add_bytes("stored", packed(entry))
         with _writing_into(self._folder):
             self._writer.add_document(document)
 
@@ -332,7 +318,7 @@ class LexicalIndex:
 
     def _read(self, segment: int, document: int) -> Entry:
         try:
-            return _unpacked(self._searcher.stored(tantivy.DocAddress(segment, document)))
+            return unpacked(self._searcher.stored(tantivy.DocAddress(segment, document)))
         except ValueError as error:
             raise self._searcher.damaged from error
 
@@ -400,25 +386,3 @@ class _Stems(dict[str, list[str]]):
                 self.clear()
             stems = self[piece] = self._analyzer.analyze(piece)
         return stems
-
-
-_FIELDS = tuple(field.name for field in fields(Passage))
-_CHECKSUM_LENGTH = 8  # hexadecimal digits
-_CHAPTER, _PAGES = _FIELDS.index("chapter"), _FIELDS.index("pages")
-
-
-def _packed(entry: Entry) -> bytes:
-    """The entry as a line of JSON with a checksum in front: tantivy would not notice that a bit has flipped."""
-    values = [entry.book, *(getattr(entry.passage, name) for name in _FIELDS)]
-    packed = json.dumps(values, ensure_ascii=False, separators=(",", ":")).encode()
-    return b"%08x" % zlib.crc32(packed) + packed
-
-
-def _unpacked(stored: bytes) -> Entry:
-    """The entry; JSON knows no tuples. Raises ValueError if it is damaged."""
-    packed = stored[_CHECKSUM_LENGTH:] if not stored.startswith(b"[") else stored  # from before there were checksums
-    if packed is not stored and int(stored[:_CHECKSUM_LENGTH], 16) != zlib.crc32(packed):
-        raise ValueError("the passage is not what was stored")
-    book, *values = json.loads(packed)
-    values[_CHAPTER], values[_PAGES] = tuple(values[_CHAPTER]), tuple(map(tuple, values[_PAGES]))
-    return Entry(Passage(*values), book)

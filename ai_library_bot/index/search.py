@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from ai_library_bot.errors import BadRequest, MissingInput, Unavailable
 from ai_library_bot.index import catalogue, manifest, ranking
-from ai_library_bot.index.lexical import LEXICAL, META, Entry, LexicalIndex
+from ai_library_bot.index.entries import Entry
+from ai_library_bot.index.lexical import LEXICAL, META, LexicalIndex
 from ai_library_bot.index.manifest import Published
 from ai_library_bot.index.query import asked_for, understand
 from ai_library_bot.index.shards import LIST, VECTORS

@@ -16,7 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ai_library_bot.errors import CannotWrite
-from ai_library_bot.index.lexical import PRIVATE_FILES, Entry, LexicalIndex, LexicalWriter, _Stems
+from ai_library_bot.index.entries import Entry
+from ai_library_bot.index.lexical import PRIVATE_FILES, LexicalIndex, LexicalWriter, _Stems
 from ai_library_bot.text import clean
 from ai_library_bot.types import Passage, Term, passage_id
 from tests.texts import ANY_TEXT

@@ -10,8 +10,9 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from ai_library_bot.index.entries import Entry
 from ai_library_bot.index.generations import Generations
-from ai_library_bot.index.lexical import LEXICAL, Entry, LexicalIndex
+from ai_library_bot.index.lexical import LEXICAL, LexicalIndex
 from ai_library_bot.index.search import SearchIndex
 from ai_library_bot.protocols import Embedder
 from ai_library_bot.types import Book, IngestReport
