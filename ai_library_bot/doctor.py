@@ -39,15 +39,17 @@ async def checks(
     embedder: Embedder | None,
     redis: AnswerCache | None,
     ledger: UsageLedger,
+    has_token: bool,
+    may_ask: int | None,
 ) -> tuple[Check, ...]:
-    """One check after another: the program, the books, the index, the models, the cache, the money.
+    """One check after another: the program, the books, the index, the models, the cache, the bot, the money.
 
     `service` is asked for its models, which is free, and `embedder` for one vector; each has a few seconds.
-    `chat_model` is None where no model is to write.
+    `chat_model` is None where no model is to write; `may_ask` is how many people are named to the bot, None for all.
     """
     asked = await asyncio.gather(_chat(service, chat_model, has_key), _embedder(embedder), _redis(redis))
     here = await asyncio.to_thread(lambda: [*_here(books, generations), *_vectors(generations, embedder)])
-    return (*here, *(check for found in asked for check in found), *_spent(ledger))
+    return (*here, *(check for found in asked for check in found), _bot(has_token, may_ask), *_spent(ledger))
 
 
 def _here(books: Path, generations: Generations) -> Iterator[Check]:
@@ -167,6 +169,15 @@ async def _redis(cache: AnswerCache | None) -> list[Check]:
     await cache.get("")
     await cache.close()
     return [Check("redis_failed", False, because=cache.trouble) if cache.trouble else Check("redis", True)]
+
+
+def _bot(has_token: bool, may_ask: int | None) -> Check:
+    """Whether the bot is set up; whether Telegram knows its token is seen when it starts."""
+    if not has_token:
+        return Check("no_bot", None)
+    if may_ask is None:
+        return Check("bot_public", True)
+    return Check("bot", True, {"count": may_ask}) if may_ask else Check("bot_closed", False)
 
 
 def _spent(ledger: UsageLedger) -> Iterator[Check]:

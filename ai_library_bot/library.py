@@ -325,6 +325,10 @@ class Library:
             embedder=self._models.accounted_embedder,
             redis=self._models.cache if self._settings.cache_backend == "redis" else None,
             ledger=self._models.ledger,
+            has_token=self._settings.tg_token is not None,
+            may_ask=None
+            if self._settings.tg_public
+            else len(self._settings.tg_allowed_users | self._settings.tg_admins),
         )
 
     def _fetching(self, fetched: Fetched) -> None:

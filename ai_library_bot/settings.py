@@ -69,12 +69,6 @@ def _numbers(value: object) -> object:
     return re.split(r"[\s,;]+", value.strip(" ,;")) if isinstance(value, str) else value
 
 
-def _https(value: str) -> str:
-    if not value.startswith("https://"):
-        raise ValueError("no https")
-    return value
-
-
 def _host_and_port(value: str) -> str:
     parts = urlsplit(f"//{value}")
     if not parts.hostname or not parts.port or parts.path:
@@ -165,8 +159,8 @@ class Settings(BaseSettings):
     """How much money they may cost a day, in US dollars; then answers only quote."""
     tg_api_url: _Url | None = None
     """A Bot API server of one's own; without it Telegram's."""
-    tg_webhook_url: Annotated[_Url, AfterValidator(_https)] | None = None
-    """Where Telegram brings updates; without it they are fetched."""
+    tg_webhook_url: _Url | None = None
+    """Where Telegram brings updates; without it they are fetched. Only a Bot API server of one's own takes http."""
     tg_webhook_secret: Annotated[SecretStr, AfterValidator(_webhook_secret)] | None = None
     """What proves that an update comes from Telegram."""
     tg_listen: Annotated[str, AfterValidator(_host_and_port)] | None = None

@@ -44,7 +44,7 @@ def examine(shelf: Shelf) -> Examine:
 
     def examine(**set_up: Any) -> dict[str, Check]:
         nothing: dict[str, Any] = dict.fromkeys(("service", "chat_model", "embedder", "redis"))
-        nothing |= {"has_key": False, "ledger": UsageLedger(shelf.index)}
+        nothing |= {"has_key": False, "ledger": UsageLedger(shelf.index), "has_token": False, "may_ask": 0}
         found = asyncio.run(doctor.checks(shelf.books, shelf.generations, **nothing | set_up))
         for language in LANGUAGES:
             for check in found:
@@ -81,6 +81,7 @@ def test_a_fresh_copy_is_sound_and_says_what_could_be_added(examine: Examine) ->
         "no_index": None,
         "writable": True,
         "no_service": None,
+        "no_bot": None,
     }
 
 
@@ -220,7 +221,14 @@ def test_a_local_model_that_is_not_there_is_named_and_not_fetched(examine: Exami
     assert not (tmp_path / "models").exists()
 
 
-# The cache and the money
+# The bot, the cache and the money
+
+
+@pytest.mark.parametrize(
+    ("may_ask", "key", "ok"), [(0, "bot_closed", False), (2, "bot", True), (None, "bot_public", True)]
+)
+def test_a_bot_that_nobody_may_ask_is_named(examine: Examine, may_ask: int | None, key: str, ok: bool) -> None:
+    assert examine(has_token=True, may_ask=may_ask)[key].ok is ok
 
 
 @needs_redis

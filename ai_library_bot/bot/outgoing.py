@@ -126,6 +126,8 @@ class Outgoing(BaseRequestMiddleware):
         if isinstance(method, _SPEAKS):
             spacing = self._spacing(chat)
             wait = max(spacing.wait(), self._everywhere.wait())
+            if self._clock() + wait > deadline:
+                raise TelegramRetryAfter(method, "too many messages wait before this one", retry_after=round(wait))
             spacing.take(wait)  # whoever comes next queues up behind this one
             self._everywhere.take(wait)
             await asyncio.sleep(wait)

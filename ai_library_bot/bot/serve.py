@@ -155,6 +155,8 @@ def _refuse_if_not_set_up(settings: Settings) -> None:
         raise BadSetting("nobody_may_ask")
     if settings.tg_webhook_url and settings.tg_webhook_secret is None:
         raise BadSetting("no_webhook_secret")
+    if settings.tg_webhook_url and settings.tg_api_url is None and not settings.tg_webhook_url.startswith("https:"):
+        raise BadSetting("setting.tg_webhook_url", value=settings.tg_webhook_url)
 
 
 def _store(settings: Settings) -> Store:

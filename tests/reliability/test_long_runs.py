@@ -51,6 +51,7 @@ def works(shelf: Shelf, **environment: str) -> None:
 
 
 class TestSurroundings:
+    @on_linux
     def test_a_locale_of_c(self, shelf: Shelf) -> None:
         works(shelf, LC_ALL="C", LANG="C")
         assert "Лампа" in library(shelf, "books", LC_ALL="C", LANG="C")

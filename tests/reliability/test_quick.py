@@ -47,12 +47,14 @@ def test_a_file_system_switched_off_in_the_midst_keeps_the_old_or_the_new(tmp_pa
     assert_passed(mounts.switched_off(tmp_path, 2))
 
 
+@on_posix
 def test_damage_is_found_and_never_shown(tmp_path: Path) -> None:
     tally = flips.flips(tmp_path, 8)
     assert_passed(tally)
     assert tally.outcomes["flipped and refused when it was read"]
 
 
+@on_posix
 def test_who_searches_while_another_writes_sees_one_generation(tmp_path: Path) -> None:
     tally = crowd.searching(tmp_path, 1.5, searchers=4)
     assert_passed(tally)
