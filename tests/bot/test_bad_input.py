@@ -144,7 +144,7 @@ async def test_whatever_stands_in_a_button_its_press_is_answered_and_changes_not
         theirs = await answer_to(other, "/books")
         key = answer.buttons[0]["callback_data"].split(":")[2]
 
-        @settings(max_examples=80)
+        @settings(max_examples=60)
         @given(DATA, st.booleans())
         def press(made: str, own: bool) -> None:
             data = made.replace("KEY", key)
@@ -342,6 +342,7 @@ async def test_what_was_asked_while_telegram_was_away_is_answered_when_it_is_bac
 ) -> None:
     reader = telegram.user(READER)
     async with running(settings_for(telegram, shelf)):
+        await telegram.wait_for(lambda: telegram.updates.polled)
         with telegram.down():
             reader.say(KEEPER)
             await telegram.wait_for(lambda: len(telegram.calls("getUpdates")) > 4)

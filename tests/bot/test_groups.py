@@ -196,7 +196,7 @@ async def test_in_a_topic_everything_is_said_in_that_topic(telegram: TelegramSer
 
 async def test_commands_for_admins_show_in_their_menu_only(telegram: TelegramServer, shelf: Path) -> None:
     async with running(settings_for(telegram, shelf)):
-        pass
+        await telegram.wait_for(lambda: len(telegram.calls("setMyCommands")) == 4)
     menus = {
         str(call.parameters.get("scope", "everybody")): {one["command"] for one in call.parameters["commands"]}
         for call in telegram.calls("setMyCommands")

@@ -17,6 +17,7 @@ from aiogram.methods import SendMessage, TelegramMethod
 from aiogram.methods.base import TelegramType
 from aiogram.types import Chat, Message, Update, User
 
+from ai_library_bot import adapters
 from ai_library_bot.bot.assembly import assemble
 from ai_library_bot.bot.layout import JOINER
 from ai_library_bot.bot.sqlite_store import SqliteStore
@@ -99,7 +100,9 @@ class Telegram(BaseSession):
 
 
 @pytest.mark.usefixtures("hasty")
-async def test_of_all_that_a_liar_says_only_what_is_true_is_sent(tmp_path: Path) -> None:
+async def test_of_all_that_a_liar_says_only_what_is_true_is_sent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert len(HALF) >= 300
     shelf = Shelf(tmp_path)
     for file, chapters in BOOKS.items():
@@ -109,9 +112,9 @@ async def test_of_all_that_a_liar_says_only_what_is_true_is_sent(tmp_path: Path)
         faiss_path=shelf.index, tg_public=True, min_relevance=0, cache_backend="none", library_lang="en"
     )
     liar, telegram = Liar(), Telegram()
+    monkeypatch.setattr(adapters, "chat", lambda settings: liar)
     bot, store = Bot("1:nobodys", telegram), SqliteStore(tmp_path / "bot.sqlite")
     async with Library.open(settings) as library:
-        vars(library)["_chat"] = liar
         inbox = assemble(bot, ME, library, store, settings, shared=False).inbox
         for number, (tongue, name, lying, invited) in enumerate(HALF, 1):
             telegram.seen.clear()
