@@ -43,12 +43,12 @@ async def stand_alone(
 ) -> tuple[str, Usage]:
     """The question as it can be understood without the history, and what that cost.
 
-    The model rewrites it. Without one, or if it does not do so within `seconds`, the words of the question before
-    join one that seems to lean on it. The history serves for nothing else: no answer is ever made of it.
+    The model rewrites it. Without one, or if it does not do so within `seconds`, the words of the questions before
+    join one that seems to lean on them. The history serves for nothing else: no answer is ever made of it.
     """
     if not history:
         return question, Usage()
-    joined = f"{history[-1].question} {question}" if _leans(question) else question
+    joined = " ".join([*_leant_on(question, history), question])
     if chat is None:
         return joined, Usage()
     from ai_library_bot.openai_api.chat import InvalidOutput, Message
@@ -72,6 +72,16 @@ async def stand_alone(
     except (InvalidOutput, Unavailable):
         return joined, paid
     return (rewritten if rewritten and any(map(str.isalnum, rewritten)) else joined), paid
+
+
+def _leant_on(question: str, history: Sequence[Turn]) -> list[str]:
+    """The questions before that one leans on: back to the last that stands by itself."""
+    found: list[str] = []
+    for turn in reversed(history[-_TURNS:]):
+        if not _leans(found[0] if found else question):
+            break
+        found.insert(0, turn.question)
+    return found
 
 
 def _leans(question: str) -> bool:

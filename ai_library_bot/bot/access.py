@@ -86,12 +86,15 @@ class Door(BaseMiddleware):
     async def __call__(self, handler: Handler, event: TelegramObject, data: dict[str, Any]) -> Any:
         person: Person | None = data.get("person")
         chat: Chat | None = data.get("event_chat")
-        if get_flag(data, OPEN) or person is None:
+        if person is None:
+            return await handler(event, data)
+        in_group = isinstance(event, Message) and event.chat.type != "private"
+        if get_flag(data, OPEN) and not in_group:
             return await handler(event, data)
         if get_flag(data, ADMINS):
             if person.admin:
                 return await handler(event, data)
-            if not (isinstance(event, Message) and event.chat.type != "private"):
+            if not in_group:
                 await _say(event, data["say"]("bot.admins_only"))
             return None
         if await self._people.may_ask(person.id, chat.id if chat else person.id):

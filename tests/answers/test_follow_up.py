@@ -50,6 +50,12 @@ async def test_without_a_model_a_question_that_leans_is_joined(question: str) ->
     assert await stand_alone(question, HISTORY, None, seconds=5) == (f"{HISTORY[-1].question} {question}", Usage())
 
 
+async def test_questions_that_lean_on_one_another_are_all_joined() -> None:
+    history = (Turn("Who wrote Don Quixote?", "Cervantes. [1]"), *HISTORY, Turn("And his dog?", "It was lame. [1]"))
+    joined = "Who kept the lighthouse? And his dog? And why?"
+    assert await stand_alone("And why?", history, None, seconds=5) == (joined, Usage())
+
+
 @pytest.mark.parametrize(
     "question",
     [
