@@ -10,7 +10,7 @@ from aiogram import Bot
 from aiogram.exceptions import TelegramBadRequest, TelegramNotFound
 from aiogram.types import CallbackQuery, InlineKeyboardMarkup, Message, ReplyParameters
 
-from ai_library_bot.bot.layout import Page, Part, parts, rich, told
+from ai_library_bot.bot.layout import Block, Page, Part, parts, rich
 
 _LOG = logging.getLogger(__name__)
 
@@ -69,11 +69,11 @@ async def edit(bot: Bot, chat: int, message: int, part: Part, buttons: InlineKey
             raise
 
 
-async def settle(callback: CallbackQuery, bot: Bot, sentence: str) -> None:
-    """A question with buttons is settled: it becomes the sentence, and its buttons go."""
+async def settle(callback: CallbackQuery, bot: Bot, outcome: Block) -> None:
+    """A question with buttons is settled: it becomes its outcome, and its buttons go."""
     await callback.answer()
     if isinstance(callback.message, Message):
-        await replace(bot, place_of(callback.message), callback.message.message_id, (told(sentence),))
+        await replace(bot, place_of(callback.message), callback.message.message_id, (outcome,))
 
 
 async def _send_rich(bot: Bot, where: Place, page: Page, buttons: InlineKeyboardMarkup | None) -> Message | None:

@@ -96,13 +96,13 @@ async def _really_roll_back(
     try:
         kept = await asyncio.to_thread(library.generations)
         if callback_data.active != next(one.number for one in kept if one.active):
-            await settle(callback, bot, say("bot.stale"))
+            await settle(callback, bot, told(say("bot.stale")))
             return
         origin, to = await asyncio.to_thread(library.roll_back)
     except LibraryError as error:
-        await settle(callback, bot, error.say(say.language))
+        await settle(callback, bot, paragraph(error.say(say.language)))
         return
-    await settle(callback, bot, say("bot.rolled_back", origin=origin, to=to))
+    await settle(callback, bot, told(say("bot.rolled_back", origin=origin, to=to)))
 
 
 async def _remove(message: Message, command: CommandObject, bot: Bot, library: Library, say: Messages) -> None:
@@ -128,7 +128,7 @@ async def _really_remove(
         async with adding:
             report = await library.remove([callback_data.book])
     except LibraryError as error:
-        await settle(callback, bot, error.say(say.language))
+        await settle(callback, bot, paragraph(error.say(say.language)))
         return
     books = say("count.books", count=report.books, number=say.number(report.books))
-    await settle(callback, bot, say("bot.removed", books=books))
+    await settle(callback, bot, told(say("bot.removed", books=books)))

@@ -58,7 +58,7 @@ async def _members(message: Message, bot: Bot, people: People, say: Messages) ->
 
 async def _dismiss(callback: CallbackQuery, callback_data: Dismiss, bot: Bot, people: People, say: Messages) -> None:
     await people.dismiss(callback_data.user)
-    await settle(callback, bot, say("bot.dismissed", id=callback_data.user))
+    await settle(callback, bot, told(say("bot.dismissed", id=callback_data.user)))
 
 
 async def _allow(message: Message, command: CommandObject, bot: Bot, people: People, say: Messages) -> None:

@@ -93,8 +93,8 @@ async def _really_forget(
 ) -> None:
     async with turns.turn(person.id, urgent=True):  # a question in work would write down what has just been erased
         await people.forget(person.id)
-    await settle(callback, bot, say("bot.forgotten"))
+    await settle(callback, bot, told(say("bot.forgotten")))
 
 
 async def _cancel(callback: CallbackQuery, bot: Bot, say: Messages) -> None:
-    await settle(callback, bot, say("bot.cancelled"))
+    await settle(callback, bot, told(say("bot.cancelled")))
