@@ -78,6 +78,9 @@ class EmbeddingStore:
             for key, vector in zip(keys, vectors.astype(numpy.float16), strict=True)
         ]
         self._do(partial(_write, rows=rows))
+        if len(self.get(keys)) < len(set(keys)):  # a damaged file may swallow rows without a word
+            self._begin_anew()
+            self._do(partial(_write, rows=rows))
 
     def close(self) -> None:
         """Lets go of the file, in one piece."""
