@@ -93,7 +93,8 @@ class Bill:
             request.free = getattr(fault, "free", False)
             raise
         finally:
-            self.usage += request.used
+            if _has_tokens(request.used):  # a model that tells nothing did not work for nothing
+                self.usage += request.used
             self._account(kind, model, request.used, time.monotonic() - began)
             if purse:
                 known = request.free or _has_tokens(request.used)

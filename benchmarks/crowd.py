@@ -1,10 +1,10 @@
 """How much of an answer's time is the bot's own when many people ask at once.
 
-    python -m benchmarks.crowd [PEOPLE [ROUNDS [MODEL_SECONDS]]]
+    python -m benchmarks.crowd [PEOPLE [ROUNDS [MODEL_SECONDS [WITHIN]]]]
 
 The bot is a process of its own, over the sample books; Telegram and the model are loopback servers of the tests in this
-process. The model writes for MODEL_SECONDS at each answer; all PEOPLE ask in the same moment, ROUNDS times. What an
-answer took beyond the model's time is the bot's own share, the servers' included.
+process. The model writes for MODEL_SECONDS at each answer; all PEOPLE ask WITHIN so many seconds, in the same moment if
+that is 0, ROUNDS times. What an answer took beyond the model's time is the bot's own share, the servers' included.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def quoting(payload: dict[str, Any]) -> str:
     return json.dumps(reply, ensure_ascii=False)
 
 
-def main(people: int = 50, rounds: int = 3, model_seconds: float = 3.0) -> None:
+def main(people: int = 50, rounds: int = 3, model_seconds: float = 3.0, within: float = 0.0) -> None:
     with tempfile.TemporaryDirectory() as scratch, TelegramServer(per_chat_seconds=None) as telegram:
         folder = Path(scratch)
         shutil.copytree(_BOOKS, folder / "books")
@@ -77,11 +77,11 @@ def main(people: int = 50, rounds: int = 3, model_seconds: float = 3.0) -> None:
             try:
                 bot.stderr.readline()  # it says that it is ready
                 numbers = itertools.count(_FIRST_PERSON)
-                _ask(telegram, [telegram.user(next(numbers))], model_seconds)  # what loads at first
+                _ask(telegram, [telegram.user(next(numbers))], model_seconds, 0.0)  # what loads at first
                 before = _cpu(bot.pid)
                 for _ in range(rounds):  # with others each time: a second question would be asked twice of the model
                     crowd = [telegram.user(next(numbers)) for _ in range(people)]
-                    shares = _ask(telegram, crowd, model_seconds)
+                    shares = _ask(telegram, crowd, model_seconds, within)
                     quantiles = statistics.quantiles(shares, n=20)
                     print(
                         f"{people} people: own share median {statistics.median(shares):.3f} s, "
@@ -95,8 +95,8 @@ def main(people: int = 50, rounds: int = 3, model_seconds: float = 3.0) -> None:
                 bot.wait(30)
 
 
-def _ask(telegram: TelegramServer, crowd: Sequence[Person], model_seconds: float) -> list[float]:
-    """Everybody asks at once; the seconds beyond the model's, for each."""
+def _ask(telegram: TelegramServer, crowd: Sequence[Person], model_seconds: float, within: float) -> list[float]:
+    """Everybody asks; the seconds beyond the model's, for each."""
     arrived: dict[int, float] = {}
     everybody = threading.Event()
 
@@ -107,14 +107,16 @@ def _ask(telegram: TelegramServer, crowd: Sequence[Person], model_seconds: float
                 everybody.set()
 
     telegram.before_answer = note
-    began = time.monotonic()
+    asked: dict[int, float] = {}
     for number, person in enumerate(crowd):
+        time.sleep(within / len(crowd))
+        asked[person.id] = time.monotonic()
         person.say(_QUESTIONS[number % len(_QUESTIONS)])
     if not everybody.wait(60):
         left_out = [person for person in crowd if person.id not in arrived]
         said = [message.text for person in left_out for message in telegram.messages(person)]
         raise SystemExit(f"{len(left_out)} got no answer within a minute, but {said}")
-    return [at - began - model_seconds for at in arrived.values()]
+    return [at - asked[person] - model_seconds for person, at in arrived.items()]
 
 
 def _cpu(pid: int) -> float:
@@ -124,4 +126,4 @@ def _cpu(pid: int) -> float:
 
 
 if __name__ == "__main__":
-    main(*(int(argument) for argument in sys.argv[1:3]), *(float(argument) for argument in sys.argv[3:4]))
+    main(*(int(argument) for argument in sys.argv[1:3]), *(float(argument) for argument in sys.argv[3:5]))

@@ -211,6 +211,7 @@ def reasons(answer: Answer) -> list[str]:
 )
 @example(grants=[], events=["chats", "invents", "answers"], history=False, rerank_model=None, embedder="none")
 @example(grants=[], events=["chats", "is stopped"], history=False, rerank_model=None, embedder="none")
+@example(grants=[], events=["does not tell", "refuses"], history=False, rerank_model=None, embedder=None)
 @example(grants=[], events=["chats", "chats"], history=False, rerank_model="chat", embedder="none")
 def test_whatever_models_do_each_request_was_granted_and_is_settled_once_for_what_it_used(
     server: OpenAIServer,
