@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ai_library_bot.bot.layout import (
@@ -57,6 +57,7 @@ def plain(text: str) -> str:
     return " ".join(text.replace(JOINER, "").split())
 
 
+@settings(max_examples=40)
 @given(PAGES)
 def test_telegram_takes_every_part_as_it_is(page: Page) -> None:
     for part in parts(page):
@@ -66,12 +67,14 @@ def test_telegram_takes_every_part_as_it_is(page: Page) -> None:
         assert taken.links == ()
 
 
+@settings(max_examples=40)
 @given(PAGES)
 def test_nothing_is_lost_and_nothing_is_added(page: Page) -> None:
     said = "".join(plain(part.text) for part in parts(page))
     assert said.replace(" ", "") == "".join(plain(block.text) for block in page).replace(" ", "")
 
 
+@settings(max_examples=40)
 @given(PAGES)
 def test_a_block_that_fits_into_a_message_is_never_cut(page: Page) -> None:
     texts = [part.text for part in parts(page)]
@@ -80,6 +83,7 @@ def test_a_block_that_fits_into_a_message_is_never_cut(page: Page) -> None:
             assert any(block.text.strip() in text for text in texts)
 
 
+@settings(max_examples=40)
 @given(PAGES)
 def test_every_quotation_is_marked_as_one_from_end_to_end(page: Page) -> None:
     quoted = [
@@ -92,6 +96,7 @@ def test_every_quotation_is_marked_as_one_from_end_to_end(page: Page) -> None:
     assert plain(" ".join(quoted)).replace(" ", "") == plain(" ".join(wanted)).replace(" ", "")
 
 
+@settings(max_examples=40)
 @given(PAGES)
 def test_a_rich_message_says_the_same_and_has_no_links(page: Page) -> None:
     made = rich(page)
