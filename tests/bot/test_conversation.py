@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from PIL import Image
 
 from ai_library_bot.locales import messages
 from ai_library_bot.openai_api.tries import without_waiting
@@ -17,6 +15,7 @@ from tests.bot.running import BOOKS, KEEPER, QUOTE, READER, STRANGER, running, s
 from tests.bot.talking import Done, answer_to, answered, edited_by, everything_sent, sent_by, told_by
 from tests.bot.telegram_server import TelegramServer
 from tests.openai_server import OpenAIServer, held, stall
+from tests.readers.pixels import pixels
 from tests.shelves import Shelf
 
 pytestmark = pytest.mark.usefixtures("hasty")
@@ -102,8 +101,7 @@ async def test_the_page_of_a_pdf_is_sent_as_a_picture(telegram: TelegramServer, 
         source = await sent_by(reader, await answer_to(reader, CLOCK), "[1]")
         picture = await sent_by(reader, source, EN("bot.button.page"))
         assert picture.photo
-        with Image.open(io.BytesIO(picture.photo)) as drawn:
-            assert min(drawn.size) > 500
+        assert min(pixels(picture.photo).shape[:2]) > 500
         assert "A Short History of the Wenlow Clock" in picture.text
         assert "p. 6" in picture.text
         keeper = await sent_by(reader, await answer_to(reader, KEEPER), "[1]")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -33,8 +32,8 @@ from aiogram.types import (
     RichTextBold,
 )
 from aiogram.types import Message as Received
-from PIL import Image
 
+from ai_library_bot.readers import png
 from tests.bot.client import connected
 from tests.bot.telegram_people import Person
 from tests.bot.telegram_server import TelegramServer
@@ -68,9 +67,7 @@ def entity(kind: str, offset: int, length: int) -> MessageEntity:
 
 
 def picture(width: int = 20, height: int = 10) -> BufferedInputFile:
-    content = io.BytesIO()
-    Image.new("RGB", (width, height)).save(content, "PNG")
-    return BufferedInputFile(content.getvalue(), "page.png")
+    return BufferedInputFile(png.encode(width, height, [bytes(3 * width)] * height), "page.png")
 
 
 async def downloaded(bot: Bot, file: Downloadable) -> bytes:
