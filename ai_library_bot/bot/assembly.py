@@ -80,10 +80,10 @@ def assemble(bot: Bot, me: User, library: Library, store: Store, settings: Setti
         say = messages(await people.language(waiting.user) or spoken(waiting.language, settings.library_lang))
         page = (told(say(f"bot.excuse.{why}", id=question)),)
         where = Place(waiting.chat, waiting.thread, waiting.message if waiting.chat != waiting.user else None)
-        if waiting.placeholder is None:
+        if waiting.preview is None:
             await send(bot, where, page)
         else:
-            await replace(bot, where, waiting.placeholder, page)
+            await replace(bot, where, waiting.preview, page)
 
     inbox = Inbox(store, handle=handle, excuse=excuse, waits=lambda update: addressed.waiting(update, me))
     turns = Turns(store if shared else None, replica=inbox.replica)

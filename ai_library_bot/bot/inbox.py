@@ -43,7 +43,7 @@ class Waiting(BaseModel):
     message: int
     thread: int | None = None
     language: str | None = None
-    placeholder: int | None = None
+    preview: int | None = None
 
 
 class Accepted:
@@ -71,7 +71,7 @@ class Accepted:
     async def will_become(self, message: int) -> None:
         """A message stands there that says "looking…": it becomes the answer, or the excuse."""
         if self.waiting:
-            self.waiting = self.waiting.model_copy(update={"placeholder": message})
+            self.waiting = self.waiting.model_copy(update={"preview": message})
             await self._store.put(self._pending, self.waiting.model_dump_json().encode(), seconds=_REMEMBERED)
 
     async def sending(self) -> None:

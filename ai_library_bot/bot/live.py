@@ -39,12 +39,12 @@ class LiveAnswer:
         self._bot, self._where, self._say, self._accepted = bot, where, say, accepted
         self._private = private
         self._text = ""
-        self._placeholder: int | None = None
+        self._preview: int | None = None
         self._over = asyncio.Event()
         self._shows: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
-        show = self._keep_draft if self._private else self._keep_placeholder
+        show = self._keep_draft if self._private else self._keep_preview
         self._shows = {asyncio.create_task(self._keep_typing()), asyncio.create_task(show())}
         return self
 
@@ -66,10 +66,10 @@ class LiveAnswer:
 
     async def finish(self, page: Page, buttons: InlineKeyboardMarkup | None = None) -> None:
         """The answer, in the place of the preview."""
-        if self._placeholder is None:
+        if self._preview is None:
             await send(self._bot, self._where, page, buttons)
         else:
-            await replace(self._bot, self._where, self._placeholder, page, buttons)
+            await replace(self._bot, self._where, self._preview, page, buttons)
 
     async def _keep_typing(self) -> None:
         while not self._over.is_set():
@@ -99,12 +99,12 @@ class LiveAnswer:
                     shown, stands = text, clock() + _DRAFT_STANDS
             await self._pause(max(wait, _DRAFT_EVERY))
 
-    async def _keep_placeholder(self) -> None:
+    async def _keep_preview(self) -> None:
         await self._pause(_AT_FIRST)
         if self._over.is_set():
             return
         looking = await send(self._bot, self._where, (paragraph(self._say("ask.looking")),))
-        self._placeholder = looking.message_id
+        self._preview = looking.message_id
         await self._accepted.will_become(looking.message_id)
         shown, wait = "", 0.0
         while True:
@@ -118,7 +118,7 @@ class LiveAnswer:
                 shown = shown if wait else text
 
     async def _shown(self, request: Awaitable[object]) -> float:
-        """Sends a preview; the seconds to wait if Telegram wants no more of them for now."""
+        """Sends a preview; the seconds to wait if Telegram wants no more of them just then."""
         try:
             await request
         except TelegramRetryAfter as told:

@@ -120,7 +120,7 @@ class Outgoing(BaseRequestMiddleware):
         chat = _chat(method)
         while (closed := self._closed_until.get(chat, 0.0) - self._clock()) > 0:
             if isinstance(method, _SHOWS) or self._clock() + closed > deadline:
-                raise TelegramRetryAfter(method, "the chat takes no more for now", retry_after=max(1, round(closed)))
+                raise TelegramRetryAfter(method, "the chat takes no more yet", retry_after=max(1, round(closed)))
             await asyncio.sleep(closed)
         self._closed_until.pop(chat, None)
         if isinstance(method, _SPEAKS):
