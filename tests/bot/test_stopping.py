@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from tests.bot.running import KEEPER, running, settings_for
 from tests.bot.telegram_people import Person
 from tests.bot.telegram_server import TelegramServer
 from tests.openai_server import OpenAIServer, spread, stall
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="on Windows SIGTERM ends a process at once")
 
 PEOPLE = 20
 
