@@ -137,7 +137,7 @@ def _kind_of_zip(path: Path) -> str:
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
-    except zipfile.BadZipFile:
+    except (zipfile.BadZipFile, ValueError):  # the latter for a name that is marked as UTF-8 and is none
         return ""
     if "META-INF/container.xml" in names:
         return "epub"

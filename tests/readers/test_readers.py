@@ -231,6 +231,16 @@ def test_a_broken_zip_is_refused(suffix: str, tmp_path: Path) -> None:
     reason(path)
 
 
+@pytest.mark.parametrize("suffix", ["docx", "epub", "odt", "zip"])
+def test_a_zip_with_a_name_that_is_no_utf8_though_it_says_so_is_refused(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"book.{suffix}"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("word/ж.xml", "text")
+    path.write_bytes(path.read_bytes().replace("ж".encode(), b"\xff\xff"))
+    with pytest.raises(UnreadableBook):
+        read_book(path)
+
+
 @pytest.mark.parametrize("suffix", ["epub", "docx", "odt", "fb2.zip", "zip", "txt"])
 def test_a_zip_of_something_else_is_refused(suffix: str, tmp_path: Path) -> None:
     path = tmp_path / f"book.{suffix}"
