@@ -77,7 +77,8 @@ async def test_what_does_not_finish_in_time_is_excused(
 def test_after_a_kill_every_question_is_answered_once_or_excused(telegram: TelegramServer, shelf: Path) -> None:
     people = crowd(telegram)
     with OpenAIServer() as model:
-        model.fault = spread(1)
+        model.faults.extend([spread(1)] * (PEOPLE // 2))
+        model.fault = stall()  # the others wait for an answer when the bot is killed
         model.reply = {"found": False, "sentences": []}
         told = environment(telegram, shelf, TG_PUBLIC="true", OPENAI_BASE_URL=model.base_url, EMBEDDER="none")
         with started(shelf, told) as bot:
@@ -85,7 +86,7 @@ def test_after_a_kill_every_question_is_answered_once_or_excused(telegram: Teleg
                 person.say(KEEPER)
             telegram.wait(lambda: outcomes(telegram, people)["answered"], 30)
             bot.kill()
-        assert outcomes(telegram, people)["nothing"], "the kill came too late to show anything"
+        assert outcomes(telegram, people)["nothing"] >= PEOPLE // 2
         with started(shelf, told) as bot:
             telegram.wait(lambda: not outcomes(telegram, people)["nothing"], 30)
             assert bot.stop() == 0
