@@ -114,16 +114,21 @@ class Inbox:
         return len(self._running)
 
     async def accept(self, updates: Sequence[Update]) -> bool:
-        """Writes the updates down and begins to work on those that are new. False once the inbox is closed."""
+        """Writes the updates down and begins to work on those that are new. False once the inbox is closed.
+
+        Raises as the store does if one can't be written down; work on the others has begun all the same.
+        """
         if not self._open:
             return False
         accepted = [Accepted(self._store, self.replica, update.update_id, self._waits(update)) for update in updates]
-        new = await asyncio.gather(*(one.begin() for one in accepted))
+        new = await asyncio.gather(*(one.begin() for one in accepted), return_exceptions=True)
         for update, one, is_new in zip(updates, accepted, new, strict=True):
-            if is_new:
+            if is_new is True:
                 task = asyncio.create_task(self._work(update, one), name=f"update {update.update_id}")
                 self._running[task] = one
                 task.add_done_callback(self._running.pop)
+        if failed := next((one for one in new if isinstance(one, BaseException)), None):
+            raise failed
         return True
 
     async def idle(self) -> None:
@@ -131,9 +136,8 @@ class Inbox:
         while self._running:
             await asyncio.wait(set(self._running))
 
-    async def recover(self, *, alone: bool) -> int:
-        """Excuses what replicas that died have left; returns how many there were. `alone`: no other replica lives."""
-        excused = 0
+    async def recover(self, *, alone: bool) -> None:
+        """Excuses what replicas that died have left. `alone`: no other replica lives."""
         for key, told in await self._store.items("pending/"):
             _, replica, number = key.split("/")
             if replica == self.replica or (not alone and await self._store.get(f"replica/{replica}")):
@@ -141,9 +145,7 @@ class Inbox:
             left = await self._take_over(number)
             if left and told:
                 await self._tell(Waiting.model_validate_json(told), "perhaps" if left == _SENDING else "restarted")
-                excused += 1
             await self._store.remove(key)
-        return excused
 
     async def live(self) -> None:
         """Gives signs of life to other replicas, and looks after those that give none, until it is cancelled."""

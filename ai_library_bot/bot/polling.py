@@ -28,10 +28,9 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 20.0  # seconds between tries, doubled each 
 async def poll(bot: Bot, inbox: Inbox, kinds: Sequence[str], *, heard: Callable[[], None]) -> None:
     """Takes updates of these kinds into the inbox until that is closed; `heard` is told of each answer of Telegram.
 
-    A webhook that was set before is ended: Telegram gives updates in one way only.
-
-    An update is confirmed to Telegram only when the inbox has written it down. Whatever Telegram answers, or does not,
-    the next try follows; but with a token that it does not know this raises BadSetting.
+    A webhook that was set before is ended: Telegram gives updates in one way only. An update is confirmed to Telegram
+    only when the inbox has written it down. Whatever Telegram answers, or does not, the next try follows; but with a
+    token that it does not know this raises BadSetting.
     """
     offset: int | None = None
     fetches = False
