@@ -20,7 +20,7 @@ from ai_library_bot.index.lexical import LexicalWriter
 from ai_library_bot.readers import read_book
 writer = LexicalWriter(Path(sys.argv[2]))
 for number, path in enumerate(sorted(Path(sys.argv[1]).iterdir())):
-    book = read_book(path)
+    book = read_book(path.read_bytes(), path)
     for passage in passages(str(number), book, 200):
         writer.add(Entry(passage, book.title))
 writer.close()

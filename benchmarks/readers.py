@@ -21,7 +21,7 @@ def here(paths: Sequence[Path]) -> None:
     """Reads the books in this process."""
     for path in paths:
         try:
-            read_book(path)
+            read_book(path.read_bytes(), path)
         except UnreadableBook as error:
             print(error)
 

@@ -17,8 +17,8 @@ from ai_library_bot.index.generations import Generations
 from ai_library_bot.index.search import SearchIndex
 from ai_library_bot.ingest import Rules
 from ai_library_bot.protocols import Embedder
-from ai_library_bot.readers import read_book
 from ai_library_bot.types import BookText, IngestPlan, IngestReport, Progress
+from tests.readers.files import book_in
 
 RULES = Rules(max_book_mb=1, min_passage_chars=20, keep_generations=5)
 
@@ -50,7 +50,7 @@ class ReadingHere:
             while_waiting()
             self.asked.append(path)
             try:
-                yield path, read_book(path)
+                yield path, book_in(path)
             except UnreadableBook as error:
                 yield path, error
 

@@ -12,11 +12,11 @@ import pytest
 
 from ai_library_bot import Library, Settings, pictures
 from ai_library_bot.errors import BadRequest, LibraryError, MissingInput, UnreadableBook
-from ai_library_bot.readers import draw_page
 from ai_library_bot.readers.pool import ReaderPool
 from ai_library_bot.types import Passage
 from tests.readers import naughty_worker
 from tests.readers.build_pdf import Page, Text, pdf
+from tests.readers.files import drawn
 from tests.readers.pixels import alike, pixels, yellow
 from tests.shelves import Shelf
 
@@ -66,20 +66,20 @@ class TestPictures:
     async def test_the_page_of_a_quotation_comes_with_its_words_marked(self, library: Library, shelf: Shelf) -> None:
         passage, start, end = await found(library, "letter to the lighthouse on")
         picture = await library.page_picture(passage.id, start, end)
-        assert alike(picture, draw_page(shelf.books / "lamp.pdf", 1, passage.text, start, end))
+        assert alike(picture, drawn(shelf.books / "lamp.pdf", 1, passage.text, start, end))
         assert yellow(pixels(picture)).any()
 
     async def test_a_quotation_that_runs_on_is_shown_where_it_begins(self, library: Library, shelf: Shelf) -> None:
         passage, start, end = await found(library, "answered him.\n\nNobody else")
         picture = await library.page_picture(passage.id, start, end)
         on_page = passage.text[: passage.text.index("Nobody")]
-        assert alike(picture, draw_page(shelf.books / "lamp.pdf", 1, on_page, start, len(on_page)))
+        assert alike(picture, drawn(shelf.books / "lamp.pdf", 1, on_page, start, len(on_page)))
         assert yellow(pixels(picture)).any()
 
     async def test_one_on_the_second_page_of_its_passage_is_shown_there(self, library: Library, shelf: Shelf) -> None:
         passage, start, end = await found(library, "two lamps")
         picture = await library.page_picture(passage.id, start, end)
-        assert alike(picture, draw_page(shelf.books / "lamp.pdf", 2, "the two lamps.", 4, 13))
+        assert alike(picture, drawn(shelf.books / "lamp.pdf", 2, "the two lamps.", 4, 13))
 
     async def test_several_pages_can_be_asked_for_at_a_time(self, library: Library) -> None:
         passage, start, end = await found(library, "burned all night")

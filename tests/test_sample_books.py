@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from ai_library_bot import Library, Settings
-from ai_library_bot.readers import read_book
 from ai_library_bot.types import Answer, SearchResult, Section
+from tests.readers.files import book_in
 
 BOOKS = Path(__file__).parent.parent / "books"
 
@@ -76,7 +76,7 @@ def test_every_quote_of_the_questions_stands_in_its_book(question: Question) -> 
 
 @cache
 def read(path: Path) -> tuple[Section, ...]:
-    return read_book(path).sections
+    return book_in(path).sections
 
 
 def test_the_right_book_comes_first(found: Callable[[Question], SearchResult]) -> None:

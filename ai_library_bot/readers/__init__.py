@@ -1,6 +1,7 @@
-"""Readers: one file per format, each with a `read(path) -> BookText`. `read_book` is the door to all of them.
+"""Readers: one file per format, each with a `read(data, path) -> BookText`. `read_book` is the door to all.
 
-`draw_page` shows a page of a book that has pages.
+`draw_page` shows a page of a book that has pages. `data` are the bytes of a file, `path` only names it: no reader opens
+anything.
 
 A file is read as what its bytes are; its suffix decides where they don't say. The heavy libraries (lxml, pypdfium2,
 mammoth, …) are loaded when the first book of their kind is read.
@@ -8,6 +9,7 @@ mammoth, …) are loaded when the first book of their kind is read.
 
 from __future__ import annotations
 
+import io
 import re
 import zipfile
 from dataclasses import replace
@@ -80,41 +82,30 @@ def suffix_of(path: Path) -> str:
     return "fb2.zip" if name.endswith(".fb2.zip") else path.suffix.lower().removeprefix(".")
 
 
-def read_book(path: Path) -> BookText:
+def read_book(data: bytes, path: Path) -> BookText:
     """The text of a book, with title, authors, year and language completed from its name and its words.
 
-    Raises UnreadableBook for a file that is no book, is damaged or cannot be opened.
+    Raises UnreadableBook for a file that is no book or is damaged.
     """
-    try:
-        module = import_module(f"{__name__}.{_READERS[_kind(path)]}")
-        book: BookText = module.read(path)
-    except OSError as error:
-        raise _cannot_open(path, error) from error
+    module = import_module(f"{__name__}.{_READERS[_kind(data, path)]}")
+    book: BookText = module.read(data, path)
     sections = tuple(section for section in book.sections if section.text.strip())
     if not sections:
         raise UnreadableBook("no_text", path=str(path))
     return _complete(replace(book, sections=sections), path)
 
 
-def draw_page(path: Path, page: int, text: str, start: int, end: int) -> bytes:
+def draw_page(data: bytes, path: Path, page: int, text: str, start: int, end: int) -> bytes:
     """A page of a PDF as `pdf.picture.draw` makes it. Raises UnreadableBook."""
     from ai_library_bot.readers.pdf import picture
 
-    try:
-        return picture.draw(path, page, text, start, end)
-    except OSError as error:
-        raise _cannot_open(path, error) from error
+    return picture.draw(data, path, page, text, start, end)
 
 
-def _cannot_open(path: Path, error: OSError) -> UnreadableBook:
-    return UnreadableBook("cannot_open", retry=True, path=str(path), reason=error.strerror or type(error).__name__)
-
-
-def _kind(path: Path) -> str:
+def _kind(data: bytes, path: Path) -> str:
     """The suffix that the file ought to have, by its bytes. Raises UnreadableBook if it is no book."""
     suffix = suffix_of(path)
-    with path.open("rb") as file:
-        head = file.read(_HEAD)
+    head = data[:_HEAD]
     if not head:
         raise UnreadableBook("empty_file", path=str(path))
     if kind := next((kind for signature, kind in _OTHER_SIGNATURES if signature.match(head)), ""):
@@ -122,7 +113,7 @@ def _kind(path: Path) -> str:
     if kind := next((kind for signature, kind in _BOOK_SIGNATURES if signature.match(head)), ""):
         return suffix if _READERS.get(suffix) == kind else kind
     if head.startswith(_ZIP_SIGNATURE):
-        if not (kind := _kind_of_zip(path)) and suffix not in _ZIPPED:
+        if not (kind := _kind_of_zip(data)) and suffix not in _ZIPPED:
             raise UnreadableBook("other_kind", path=str(path), suffix=suffix, kind="ZIP")
         return kind or suffix
     if suffix not in SUFFIXES:
@@ -132,10 +123,10 @@ def _kind(path: Path) -> str:
     return suffix
 
 
-def _kind_of_zip(path: Path) -> str:
+def _kind_of_zip(data: bytes) -> str:
     """The kind of book that a zip file is; "" when it is none or cannot be told."""
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
             names = archive.namelist()
     except (zipfile.BadZipFile, ValueError):  # the latter for a name that is marked as UTF-8 and is none
         return ""

@@ -33,9 +33,8 @@ class Archive:
     What is read counts against one budget: an entry read twice counts twice.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, data: bytes, path: Path) -> None:
         self._path = path
-        data = path.read_bytes()
         self._budget = min(MAX_TOTAL_BYTES, max(FREE_BYTES, MAX_RATIO * len(data)))
         with self._faults_named():
             self._zip = zipfile.ZipFile(io.BytesIO(data))
@@ -54,7 +53,7 @@ class Archive:
         return b"".join(self._chunks(self._entries[name]))
 
     def check(self) -> None:
-        """Read every entry once and keep nothing. Raises UnreadableBook as `read` does."""
+        """Makes sure that a library which unzips the file by itself can do so safely. Raises UnreadableBook."""
         for entry in self._entries.values():
             for _ in self._chunks(entry):
                 pass
@@ -92,7 +91,7 @@ class Archive:
             struct.error,
             EOFError,
             NotImplementedError,  # a compression method or zip version that zipfile does not know
-            OSError,  # from bzip2 and from offsets outside of the file; the file itself is in memory
+            OSError,  # from bzip2 and from offsets outside of the file
             RuntimeError,
             ValueError,
         ) as error:
@@ -100,11 +99,6 @@ class Archive:
 
     def _error(self, key: str) -> UnreadableBook:
         return UnreadableBook(key, path=str(self._path))
-
-
-def check(path: Path) -> None:
-    """Make sure that a library which unzips the file by itself can do so safely. Raises UnreadableBook."""
-    Archive(path).check()
 
 
 def _name(entry: zipfile.ZipInfo) -> str:

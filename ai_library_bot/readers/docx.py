@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,14 +24,14 @@ _NOBODY = re.compile(
 )
 
 
-def read(path: Path) -> BookText:
+def read(data: bytes, path: Path) -> BookText:
     """The book in a Word document. Raises UnreadableBook for a file that is none or is damaged."""
-    archive = Archive(path)
+    archive = Archive(data, path)
     archive.check()
     if archive.find("word/document.xml") is None:
         raise UnreadableBook("broken_document", path=str(path), kind="DOCX")
     core = _part(archive, "docProps/core.xml", path)
-    root = parse_html(_html(path, _part(archive, "word/styles.xml", path)), path)
+    root = parse_html(_html(data, path, _part(archive, "word/styles.xml", path)), path)
     notes.place({"": root})
     title = _title_paragraph(root)
     return BookText(
@@ -53,13 +54,12 @@ def _first(core: etree._Element, name: str) -> str:
     return next(filter(None, map(text_of, find_all(core, name))), "")
 
 
-def _html(path: Path, styles: etree._Element) -> str:
+def _html(data: bytes, path: Path, styles: etree._Element) -> str:
     style_map = "\n".join([f"p[style-name='Title'] => p.{_TITLE_CLASS}:fresh", *_headings_by_outline(styles)])
-    with path.open("rb") as file:
-        try:
-            result = mammoth.convert_to_html(file, style_map=style_map, convert_image=_no_image)
-        except (ExpatError, LookupError, ValueError, AttributeError, TypeError, RecursionError) as error:
-            raise UnreadableBook("broken_document", path=str(path), kind="DOCX") from error
+    try:
+        result = mammoth.convert_to_html(io.BytesIO(data), style_map=style_map, convert_image=_no_image)
+    except (ExpatError, LookupError, ValueError, AttributeError, TypeError, RecursionError) as error:
+        raise UnreadableBook("broken_document", path=str(path), kind="DOCX") from error
     return f"<body>{result.value}</body>"
 
 

@@ -22,12 +22,12 @@ _PICTURES = re.compile(rb"<binary\b[^>]*>[^<]*(?:</binary\s*>)?")  # most of man
 _YEAR = re.compile(r"(?<!\d)(?:1\d{3}|20\d{2})(?!\d)")
 
 
-def read(path: Path) -> BookText:
+def read(data: bytes, path: Path) -> BookText:
     """The book in an FB2 file, zipped or not, whatever its name says.
 
     Raises UnreadableBook for a damaged archive, one without an FB2 file, and a file without a body.
     """
-    root = parse_xml(_PICTURES.sub(b"", _unzipped(path)), path)
+    root = parse_xml(_PICTURES.sub(b"", _unzipped(data, path)), path)
     bodies = list(find_all(root, "body"))
     if not bodies:
         raise UnreadableBook("fb2_no_body", path=str(path))
@@ -48,11 +48,10 @@ def read(path: Path) -> BookText:
     )
 
 
-def _unzipped(path: Path) -> bytes:
-    data = path.read_bytes()
+def _unzipped(data: bytes, path: Path) -> bytes:
     if not data.startswith(_ZIP_SIGNATURE):
         return data
-    archive = Archive(path)
+    archive = Archive(data, path)
     for suffix in (".fb2", ".xml"):
         for name in archive.names:
             if name.lower().endswith(suffix):

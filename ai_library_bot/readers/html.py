@@ -24,9 +24,9 @@ _MIN_CUT_OFF = 30  # characters; a shorter title may well open its text: "Warsaw
 _MOSTLY = 0.5
 
 
-def read(path: Path) -> BookText:
+def read(data: bytes, path: Path) -> BookText:
     """The book in an HTML file. Text typed into one `pre` is read as plain text."""
-    root = parse_html(path.read_bytes(), path)
+    root = parse_html(data, path)
     body = next(find_all(root, "body"), root)
     named = next(filter(None, _titles(root)), "")
     title = "" if _is_cut_off(named, body) else named

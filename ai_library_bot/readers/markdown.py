@@ -21,9 +21,9 @@ _NOTE = re.compile(r"^ {0,3}\[\^([^\]\s]+)\]:[ \t]*(.*(?:\n(?:[ \t]+\S.*|[^\s\[#
 _NOTE_MARK = re.compile(r"\[\^([^\]\s]+)\]")
 
 
-def read(path: Path) -> BookText:
+def read(data: bytes, path: Path) -> BookText:
     """The book in a Markdown file."""
-    text = decode(path.read_bytes()).replace("\r\n", "\n").removeprefix("\ufeff")
+    text = decode(data).replace("\r\n", "\n").removeprefix("\ufeff")
     front, text = _front(text)
     root = parse_html(_html(text), path)
     heading = _only_heading_of_all(root)

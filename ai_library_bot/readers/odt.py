@@ -28,9 +28,9 @@ _LEFT_OUT = frozenset(
 _DEEPEST_HEADING = 6
 
 
-def read(path: Path) -> BookText:
+def read(data: bytes, path: Path) -> BookText:
     """The book in an OpenDocument text. Raises UnreadableBook for a file that is none, is damaged or encrypted."""
-    archive = Archive(path)
+    archive = Archive(data, path)
     content = archive.find("content.xml")
     if content is None:
         raise UnreadableBook("broken_document", path=str(path), kind="ODT")

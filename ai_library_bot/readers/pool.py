@@ -1,4 +1,7 @@
-"""The worker processes that read books and draw their pages, as many at a time as the machine has processors."""
+"""The worker processes that read books and draw their pages, as many at a time as the machine has processors.
+
+A worker is handed the bytes of a file through its pipe: it need not open anything, and on Linux it can't.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +15,11 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import BinaryIO, Self
 
 from ai_library_bot.errors import Unavailable, UnreadableBook
 from ai_library_bot.readers.worker import BOOK_SECONDS, READY, Wanted, decode, decode_picture
@@ -41,6 +44,7 @@ Request = Mapping[str, str | int]
 
 _AHEAD = 4  # books read and not yet asked for, per worker: enough to work on beside one slow book
 _SLICE_SECONDS = 0.2  # a Ctrl-C in the instant before a wait is heard only after it: no wait may be long
+_PIECE_BYTES = 1024**2  # of a file at a time, however large it is
 _ANSWER_BYTES = 256 * 1024**2
 _OUT_OF_TIME = {-getattr(signal, name) for name in ("SIGALRM", "SIGXCPU") if hasattr(signal, name)}
 
@@ -109,18 +113,25 @@ class ReaderPool:
 
         Waits for it in this thread; leaving the block in another one ends that. Raises Unavailable as `read`.
         """
-        request: Request = {"path": str(path), "page": page, "text": text, "start": start, "end": end}
-        return self._answer(request, decode_picture)
+        request: Request = {"page": page, "text": text, "start": start, "end": end}
+        return self._answer(path, request, decode_picture)
 
     def _read(self, path: Path) -> BookText | UnreadableBook:
-        return self._answer({"path": str(path)}, decode)
+        return self._answer(path, {}, decode)
 
-    def _answer(self, request: Request, decode: Callable[[bytes], Wanted | UnreadableBook]) -> Wanted | UnreadableBook:
-        worker = self._take_worker()
+    def _answer(
+        self, path: Path, request: Request, decode: Callable[[bytes], Wanted | UnreadableBook]
+    ) -> Wanted | UnreadableBook:
         try:
-            return worker.answer(request, decode, self._seconds)
-        finally:
-            self._give_back(worker)
+            file = path.open("rb")
+        except OSError as error:
+            return _cannot_open(path, error)
+        with file:
+            worker = self._take_worker()
+            try:
+                return worker.answer(path, file, request, decode, self._seconds)
+            finally:
+                self._give_back(worker)
 
     def _take_worker(self) -> _Worker:
         with self._lock:
@@ -162,22 +173,30 @@ class _Worker:
         self._requests, self._answers = self._process.stdin, self._process.stdout
 
     def answer(
-        self, request: Request, decode: Callable[[bytes], Wanted | UnreadableBook], seconds: float
+        self,
+        path: Path,
+        file: BinaryIO,
+        request: Request,
+        decode: Callable[[bytes], Wanted | UnreadableBook],
+        seconds: float,
     ) -> Wanted | UnreadableBook:
         """What is asked for, or why there is none. The worker is not `usable` again if it failed or has served enough.
 
         Raises Unavailable if the worker does not even start: that is no fault of the book.
         """
         self.usable = False
-        if self._books == 0 and self._line(START_SECONDS) != READY:
-            raise self._not_starting()
-        with suppress(OSError):  # it is dead, and will not answer
-            self._requests.write(json.dumps(request).encode() + b"\n")
-            self._requests.flush()
+        if self._books == 0:
+            with self._killed_after(START_SECONDS):
+                if self._answers.readline(len(READY)) != READY:
+                    raise self._not_starting()
         try:
-            answer = decode(self._line(seconds))
+            with self._killed_after(seconds):
+                self._send(path, file, request)
+                answer = decode(self._answers.readline(_ANSWER_BYTES))
+        except UnreadableBook as error:
+            return error
         except ValueError:
-            return self._why_it_died(str(request["path"]), seconds)
+            return self._why_it_died(str(path), seconds)
         self._books += 1
         self.usable = not self._late and self._books < BOOKS_PER_WORKER
         return answer
@@ -194,12 +213,22 @@ class _Worker:
         with suppress(OSError):  # a request that nobody has taken
             self._requests.close()
 
-    def _line(self, seconds: float) -> bytes:
-        """What the worker says next; without a line end if it dies meanwhile, or is killed because time is up."""
+    def _send(self, path: Path, file: BinaryIO, request: Request) -> None:
+        """Sends what is asked and the bytes of the file. Raises UnreadableBook if they can't be had."""
+        size = os.fstat(file.fileno()).st_size
+        with suppress(OSError):  # it is dead, and will not answer
+            self._requests.write(json.dumps({"path": str(path), "bytes": size, **request}).encode() + b"\n")
+            for piece in _pieces(path, file, size):
+                self._requests.write(piece)
+            self._requests.flush()
+
+    @contextmanager
+    def _killed_after(self, seconds: float) -> Iterator[None]:
+        """What is awaited inside ends in time, without an answer if need be."""
         alarm = threading.Timer(seconds, self._kill_late)
         alarm.start()
         try:
-            return self._answers.readline(_ANSWER_BYTES)
+            yield
         finally:
             alarm.cancel()
             alarm.join()
@@ -216,3 +245,20 @@ class _Worker:
 
     def _not_starting(self) -> Unavailable:
         return Unavailable("reader_not_starting", command=shlex.join(self._command))
+
+
+def _pieces(path: Path, file: BinaryIO, size: int) -> Iterator[bytes]:
+    """The first `size` bytes of a file. Raises UnreadableBook if there are fewer, or if they can't be read."""
+    while size:
+        try:
+            piece = file.read(min(size, _PIECE_BYTES))
+        except OSError as error:
+            raise _cannot_open(path, error) from error
+        if not piece:
+            raise UnreadableBook("changed_while_reading", retry=True, path=str(path))
+        size -= len(piece)
+        yield piece
+
+
+def _cannot_open(path: Path, error: OSError) -> UnreadableBook:
+    return UnreadableBook("cannot_open", retry=True, path=str(path), reason=error.strerror or type(error).__name__)

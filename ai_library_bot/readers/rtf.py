@@ -83,9 +83,8 @@ _LEFT_OUT = frozenset(
 _HEADING_STYLE = re.compile(r"(?i)(?:heading|заголовок)\s+([1-6])\b")
 
 
-def read(path: Path) -> BookText:
+def read(data: bytes, path: Path) -> BookText:
     """The book in an RTF file. Raises UnreadableBook for a file that is none."""
-    data = path.read_bytes()
     if not data.lstrip().startswith(b"{\\rtf"):
         raise UnreadableBook("broken_document", path=str(path), kind="RTF")
     document = _Document(data.decode("latin-1"))

@@ -1,8 +1,9 @@
 """Takes from a process what reading a book does not need, as far as the system lets it: memory, files, the network.
 
-Nothing here needs rights. Linux forbids writing, sockets and other programs through Landlock and seccomp, both of
-which a process can ask for by itself and never get rid of again; elsewhere there are only the limits of POSIX, and on
-Windows none. `python -m ai_library_bot.readers.sandbox` tries it and prints what holds.
+Nothing here needs rights. Linux forbids files, sockets and other programs through Landlock and seccomp, both of which a
+process can ask for by itself and never get rid of again: it keeps the pipe to the one that asks, and may read what
+Python itself is made of. Elsewhere there are only the limits of POSIX, and on Windows none.
+`python -m ai_library_bot.readers.sandbox` tries it and prints what holds.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ import json
 import os
 import struct
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -21,21 +23,25 @@ if TYPE_CHECKING:
 if sys.platform != "win32":
     import resource
 
-PROTECTIONS = ("memory", "writing", "network")
-"""What can be taken away: more than `MEMORY_BYTES`, changing any file, talking to anybody and starting programs."""
+PROTECTIONS = ("memory", "files", "network")
+"""What can be taken away: more than `MEMORY_BYTES`; every file of the person, to read and to write; talking to anybody
+and starting programs."""
 
 MEMORY_BYTES = 1024**3
 FILE_BYTES = 1024**2  # where writing can't be forbidden: no reader writes files
 OPEN_FILES = 64
 
+_OF_THE_SYSTEM = "/usr /lib /lib32 /lib64 /etc/ld.so.cache /nix/store /gnu/store /home/linuxbrew/.linuxbrew".split()
 _TRY_SECONDS = 30
 
 # linux/prctl.h
 _PR_SET_SECCOMP, _PR_SET_NO_NEW_PRIVS, _SECCOMP_MODE_FILTER = 22, 38, 2
 
 # linux/landlock.h: the numbers of the calls are the same on every machine
-_CREATE_RULESET, _RESTRICT_SELF, _GET_VERSION = 444, 446, 1
+_CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
+_GET_VERSION, _PATH_BENEATH = 1, 1
 _EXECUTE, _CHANGE_FILES = 1 << 0, 1 << 1 | sum(1 << bit for bit in range(4, 13))
+_READ_FILE, _READ_FOLDER = 1 << 2, 1 << 3
 _NEWER_ACCESS = ((2, 1 << 13), (3, 1 << 14), (5, 1 << 15))  # since which version: refer, truncate, ioctl of devices
 _TCP, _OUTSIDE_PROCESSES = 0b11, 0b11  # bind and connect; abstract sockets and signals
 
@@ -57,10 +63,10 @@ def confine() -> frozenset[str]:
 
         libc = ctypes.CDLL(None)
         libc.prctl.argtypes = [ctypes.c_int, *[ctypes.c_ulong] * 4]
-        libc.syscall.argtypes = [ctypes.c_long, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_uint]
+        libc.syscall.restype = ctypes.c_long
         libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)  # what the two below ask for in return
-        if _forbid_writing(libc):
-            holds.add("writing")
+        if _forbid_files(libc):
+            holds.add("files")
         if _forbid_sockets(libc):
             holds.add("network")
     return frozenset(holds)
@@ -92,21 +98,51 @@ def _limit_resources() -> bool:
     return 0 <= resource.getrlimit(resource.RLIMIT_AS)[0] <= MEMORY_BYTES
 
 
-def _forbid_writing(libc: ctypes.CDLL) -> bool:
-    """Whether no file can be made, changed, removed or run any more (Landlock, Linux 5.13)."""
-    version = libc.syscall(_CREATE_RULESET, None, 0, _GET_VERSION)
-    if version < 1:
+def _forbid_files(libc: ctypes.CDLL) -> bool:
+    """Whether no file can be made, changed, removed or run any more, nor read but those of Python (Landlock)."""
+    version = _call(libc, _CREATE_RULESET, None, 0, _GET_VERSION)
+    if version < 1:  # Linux before 5.13
         return False
-    files = _EXECUTE | _CHANGE_FILES | sum(bit for since, bit in _NEWER_ACCESS if version >= since)
+    files = _EXECUTE | _CHANGE_FILES | _READ_FILE | _READ_FOLDER
+    files |= sum(bit for since, bit in _NEWER_ACCESS if version >= since)
     handled = [files, *([_TCP] if version >= 4 else []), *([_OUTSIDE_PROCESSES] if version >= 6 else [])]
     rules = struct.pack(f"={len(handled)}Q", *handled)
-    ruleset = libc.syscall(_CREATE_RULESET, rules, len(rules), 0)
+    ruleset = _call(libc, _CREATE_RULESET, rules, len(rules), 0)
     if ruleset < 0:
         return False
     try:
-        return bool(libc.syscall(_RESTRICT_SELF, ruleset, 0, 0) == 0)
+        for path in set(_of_python()):
+            _allow_reading(libc, ruleset, path)
+        return _call(libc, _RESTRICT_SELF, ruleset, 0) == 0
     finally:
         os.close(ruleset)
+
+
+def _of_python() -> Iterator[Path]:
+    """Where Python, its packages, this one and the libraries that they load may stand."""
+    yield from map(Path, (sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix, *_OF_THE_SYSTEM))
+    yield from (Path(folder) for folder in os.environ.get("LD_LIBRARY_PATH", "").split(":") if folder)
+    yield from (folder for folder in map(Path, sys.path) if next(folder.glob("*.dist-info"), None))
+    yield Path(__file__).parents[1]  # and not the folder around it, which may be where somebody works on it
+
+
+def _allow_reading(libc: ctypes.CDLL, ruleset: int, path: Path) -> None:
+    """Lets the file be read, or the folder with all that is in it; what is not there needs no leave."""
+    with suppress(OSError):
+        place = os.open(path, os.O_PATH)
+        try:
+            access = _READ_FILE | _READ_FOLDER if path.is_dir() else _READ_FILE
+            _call(libc, _ADD_RULE, ruleset, _PATH_BENEATH, struct.pack("=Qi", access, place), 0)
+        finally:
+            os.close(place)
+
+
+def _call(libc: ctypes.CDLL, number: int, *arguments: int | bytes | None) -> int:
+    """What the system answers to a call; -1 for a refusal."""
+    import ctypes
+
+    whole = (ctypes.c_long(value) if isinstance(value, int) else value for value in arguments)
+    return int(libc.syscall(ctypes.c_long(number), *whole))
 
 
 def _forbid_sockets(libc: ctypes.CDLL) -> bool:

@@ -29,9 +29,9 @@ class Chapter(NamedTuple):
     blocks: list[str]
 
 
-def read(path: Path) -> BookText:
+def read(data: bytes, _path: Path) -> BookText:
     """The book in a plain text file of any common encoding."""
-    return book_of(decode(path.read_bytes()), "txt")
+    return book_of(decode(data), "txt")
 
 
 def book_of(text: str, book_format: str) -> BookText:

@@ -1,11 +1,13 @@
 """The process that reads strangers' files: apart from everything worth stealing, within limits, and easily replaced.
 
-It says that it is `READY`; then it takes a line of JSON and gives a line of JSON, until its input ends:
+It says that it is `READY`; then it takes a line of JSON with the bytes of a file behind it, and gives a line of JSON,
+until its input ends:
 
-    {"path": "…"}                               →  {"book": {…}}
-    {"path": "…", "page": 7, "text": "…", …}    →  {"picture": "…"}
-                                        else    →  {"failed": "message_key", "details": {…}, "retry": false}
+    {"path": "…", "bytes": 4096}                               →  {"book": {…}}
+    {"path": "…", "bytes": 4096, "page": 7, "text": "…", …}    →  {"picture": "…"}
+                                                       else    →  {"failed": "key", "details": {…}, "retry": false}
 
+The path is a name and no more: whoever asks has opened the file, so that this process need not be able to open any.
 JSON and never pickle: a file that takes this process over can then say nothing that runs in the one that asked.
 `readers.pool` starts it and counts the time.
 """
@@ -51,7 +53,7 @@ def main() -> None:
     serve(read_book, draw_page)
 
 
-def serve(read: Callable[[Path], BookText], draw: Callable[[Path, int, str, int, int], bytes]) -> None:
+def serve(read: Callable[[bytes, Path], BookText], draw: Callable[[bytes, Path, int, str, int, int], bytes]) -> None:
     """Answers requests with what `read` and `draw` return or raise, until standard input ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process of the terminal; ours decides
     requests, answers = _take_standard_streams()
@@ -60,8 +62,11 @@ def serve(read: Callable[[Path], BookText], draw: Callable[[Path, int, str, int,
     answers.flush()
     for line in requests:
         request = json.loads(line)
-        path = Path(request.pop("path"))
-        work = partial(draw, path, **request) if request else partial(read, path)
+        path, size = Path(request.pop("path")), request.pop("bytes")
+        data = requests.read(size)
+        if len(data) < size:  # nobody is left who asks
+            return
+        work = partial(draw, data, path, **request) if request else partial(read, data, path)
         with _limited_time():
             answer = _answer(work, path)
         answers.write(encode(answer))

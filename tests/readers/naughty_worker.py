@@ -19,7 +19,7 @@ def book(title: str) -> BookText:
     return BookText("txt", (Section((), "Жил-был смотритель маяка."),), title=title)
 
 
-def read(path: Path) -> BookText:
+def read(data: bytes, path: Path) -> BookText:
     match path.stem:
         case "hang":
             threading.Event().wait()
@@ -32,7 +32,7 @@ def read(path: Path) -> BookText:
         case "mistaken":
             raise ValueError("no such \x1b[31mchapter")
         case "endless":
-            return read(path)
+            return read(data, path)
         case "bad":
             raise UnreadableBook("cannot_open", retry=True, path=str(path), reason="broken")
         case "talkative":
@@ -61,9 +61,9 @@ def read(path: Path) -> BookText:
     return book(path.name)
 
 
-def draw(path: Path, page: int, text: str, start: int, end: int) -> bytes:
+def draw(data: bytes, path: Path, page: int, text: str, start: int, end: int) -> bytes:
     """A picture of nothing but what `read` gives as a title."""
-    title = read(path).title.encode()
+    title = read(data, path).title.encode()
     return title if path.stem == "lie" else png.SIGNATURE + title
 
 

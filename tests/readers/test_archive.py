@@ -13,23 +13,27 @@ from ai_library_bot.readers.archive import Archive
 from tests.readers import build
 
 
+def archive_at(path: Path) -> Archive:
+    return Archive(path.read_bytes(), path)
+
+
 def reason(path: Path) -> str:
     with pytest.raises(UnreadableBook) as caught:
-        archive.check(path)
+        archive_at(path).check()
     assert str(path) in caught.value.say("ru")
     return caught.value.key
 
 
 def test_entries_come_back_as_they_were_written(tmp_path: Path) -> None:
     path = build.archive(tmp_path / "a.zip", {"a.txt": "lamp", "folder/b.bin": b"\0\1"})
-    opened = Archive(path)
+    opened = archive_at(path)
     assert opened.names == ("a.txt", "folder/b.bin")
     assert opened.read("a.txt") == b"lamp"
     assert opened.read("folder/b.bin") == b"\0\1"
 
 
 def test_an_entry_that_is_not_there_is_none(tmp_path: Path) -> None:
-    assert Archive(build.archive(tmp_path / "a.zip", {"a": "1"})).find("b") is None
+    assert archive_at(build.archive(tmp_path / "a.zip", {"a": "1"})).find("b") is None
 
 
 @pytest.mark.parametrize(
@@ -39,14 +43,14 @@ def test_an_entry_that_is_not_there_is_none(tmp_path: Path) -> None:
 def test_names_are_found_in_spite_of_capitals_unicode_forms_and_backslashes(
     asked: str, stored: str, tmp_path: Path
 ) -> None:
-    opened = Archive(build.archive(tmp_path / "a.zip", {stored: "here"}))
+    opened = archive_at(build.archive(tmp_path / "a.zip", {stored: "here"}))
     found = opened.find(asked)
     assert found is not None
     assert opened.read(found) == b"here"
 
 
 def test_the_exact_name_wins_over_other_capitals(tmp_path: Path) -> None:
-    opened = Archive(build.archive(tmp_path / "a.zip", {"A": "1", "a": "2"}))
+    opened = archive_at(build.archive(tmp_path / "a.zip", {"A": "1", "a": "2"}))
     assert opened.find("a") == "a"
     assert opened.find("A") == "A"
 
@@ -57,7 +61,7 @@ def test_russian_names_that_are_not_marked_as_utf8_are_read(encoding: str, tmp_p
     stand_in = "x" * len(name.encode(encoding))
     path = build.archive(tmp_path / "a.zip", {stand_in: "text"})
     path.write_bytes(path.read_bytes().replace(stand_in.encode(), name.encode(encoding)))
-    opened = Archive(path)
+    opened = archive_at(path)
     assert opened.names == (name,)
     assert opened.read(name) == b"text"
 
@@ -95,12 +99,12 @@ def test_a_bomb_that_lies_about_its_size_is_refused(tmp_path: Path) -> None:
 
 def test_a_huge_entry_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archive, "MAX_ENTRY_BYTES", 1000)
-    assert len(Archive(build.archive(tmp_path / "a.zip", {"a": bytes(1000)})).read("a")) == 1000
+    assert len(archive_at(build.archive(tmp_path / "a.zip", {"a": bytes(1000)})).read("a")) == 1000
     assert reason(build.archive(tmp_path / "b.zip", {"a": bytes(1001)})) == "archive_too_large"
 
 
 def test_many_entries_share_one_budget(tmp_path: Path) -> None:
-    opened = Archive(build.archive(tmp_path / "a.zip", {"a": bytes(archive.FREE_BYTES // 2), "b": "1"}))
+    opened = archive_at(build.archive(tmp_path / "a.zip", {"a": bytes(archive.FREE_BYTES // 2), "b": "1"}))
     for _ in range(2):
         opened.read("a")
     with pytest.raises(UnreadableBook, match="unpacks"):
@@ -109,7 +113,7 @@ def test_many_entries_share_one_budget(tmp_path: Path) -> None:
 
 def test_a_small_file_that_repeats_itself_is_no_bomb(tmp_path: Path) -> None:
     path = build.archive(tmp_path / "a.zip", {"a": "again " * 1_000_000})
-    assert len(Archive(path).read("a")) == 6_000_000
+    assert len(archive_at(path).read("a")) == 6_000_000
 
 
 def test_too_many_entries_are_refused(tmp_path: Path) -> None:
@@ -147,7 +151,7 @@ def test_a_damaged_archive_gives_its_content_or_a_reason(
     path = tmp_path_factory.getbasetemp() / "damaged.zip"
     path.write_bytes(damaged)
     try:
-        opened = Archive(path)
+        opened = archive_at(path)
         read = [opened.read(name) for name in opened.names]
     except UnreadableBook:
         return

@@ -10,6 +10,7 @@ from ai_library_bot.errors import UnreadableBook
 from ai_library_bot.readers import docx
 from ai_library_bot.types import BookText
 from tests.readers import build
+from tests.readers.files import book_in
 
 
 @pytest.fixture
@@ -28,26 +29,26 @@ def chapters(book: BookText) -> list[tuple[tuple[str, ...], str]]:
 
 def test_headings_nest_by_their_styles(path: Path) -> None:
     body = [("Часть", "1"), ("Глава", "2"), ("Темно.", ""), ("Ещё глава", "2"), ("Светло.", "")]
-    book = docx.read(build.docx(path, "".join(paragraph(*part) for part in body)))
+    book = book_in(build.docx(path, "".join(paragraph(*part) for part in body)), docx.read)
     assert chapters(book) == [(("Часть", "Глава"), "Темно."), (("Часть", "Ещё глава"), "Светло.")]
 
 
 def test_a_style_with_an_outline_level_is_a_heading_by_any_name(path: Path) -> None:
     level = '<w:pPr><w:outlineLvl w:val="0"/></w:pPr>'
     style = f'<w:style w:type="paragraph" w:styleId="G"><w:name w:val="Глава"/>{level}</w:style>'
-    book = docx.read(build.docx(path, paragraph("Шторм", "G") + paragraph("Темно."), styles=style))
+    book = book_in(build.docx(path, paragraph("Шторм", "G") + paragraph("Темно."), styles=style), docx.read)
     assert chapters(book) == [(("Шторм",), "Темно.")]
 
 
 def test_a_paragraph_in_the_style_title_names_the_book(path: Path) -> None:
-    book = docx.read(build.docx(path, paragraph("Маяк", "T") + paragraph("Темно.")))
+    book = book_in(build.docx(path, paragraph("Маяк", "T") + paragraph("Темно.")), docx.read)
     assert book.title == "Маяк"
     assert chapters(book) == [((), "Темно.")]
 
 
 def test_the_properties_name_title_authors_and_language(path: Path) -> None:
     core = "<dc:title>Маяк</dc:title><dc:creator>Анна Север; Пётр Белов</dc:creator><dc:language>ru-RU</dc:language>"
-    book = docx.read(build.docx(path, paragraph("Темно."), core=core))
+    book = book_in(build.docx(path, paragraph("Темно."), core=core), docx.read)
     assert (book.title, book.authors, book.language) == ("Маяк", ("Анна Север", "Пётр Белов"), "ru-RU")
 
 
@@ -55,17 +56,17 @@ def test_the_properties_name_title_authors_and_language(path: Path) -> None:
     "creator", ["python-docx", "User", "Администратор", "Microsoft Office User", "Пользователь Windows"]
 )
 def test_the_name_of_a_computer_is_no_author(creator: str, path: Path) -> None:
-    book = docx.read(build.docx(path, paragraph("Темно."), core=f"<dc:creator>{creator}</dc:creator>"))
+    book = book_in(build.docx(path, paragraph("Темно."), core=f"<dc:creator>{creator}</dc:creator>"), docx.read)
     assert book.authors == ()
 
 
 def test_a_picture_leaves_no_trace(path: Path) -> None:
     drawing = "<w:drawing/>"
-    book = docx.read(build.docx(path, f"<w:p><w:r><w:t>Темно.</w:t>{drawing}</w:r></w:p>"))
+    book = book_in(build.docx(path, f"<w:p><w:r><w:t>Темно.</w:t>{drawing}</w:r></w:p>"), docx.read)
     assert chapters(book) == [((), "Темно.")]
 
 
 @pytest.mark.parametrize("files", [{"a.txt": "a"}, {"word/document.xml": "no xml"}, {"word/document.xml": "<w/>"}])
 def test_other_zip_files_are_refused(files: dict[str, str], path: Path) -> None:
     with pytest.raises(UnreadableBook, match="DOCX"):
-        docx.read(build.archive(path, files))
+        book_in(build.archive(path, files), docx.read)

@@ -5,18 +5,19 @@ import pytest
 from ai_library_bot.errors import UnreadableBook
 from ai_library_bot.readers import epub
 from tests.readers import build
+from tests.readers.files import book_in
 
 NAV = '<nav epub:type="toc"><ol>{}</ol></nav>'
 OPF = 'xmlns:opf="http://www.idpf.org/2007/opf"'
 
 
 def chapters(path: Path) -> list[tuple[str, str]]:
-    return [(">".join(section.heading), section.text) for section in epub.read(path).sections]
+    return [(">".join(section.heading), section.text) for section in book_in(path, epub.read).sections]
 
 
 def reason(path: Path) -> str:
     with pytest.raises(UnreadableBook) as caught:
-        epub.read(path)
+        book_in(path, epub.read)
     assert str(path) in caught.value.say("ru")
     return caught.value.key
 
@@ -152,7 +153,7 @@ def test_pages_are_found_in_spite_of_encoded_links_and_other_capitals(link: str,
 def test_a_missing_page_costs_only_itself_and_is_told(tmp_path: Path) -> None:
     files = build.files(build.epub(tmp_path / "a.epub", {"a.xhtml": "<p>1</p>", "b.xhtml": "<p>2</p>"}))
     del files["OPS/a.xhtml"]
-    book = epub.read(build.archive(tmp_path / "b.epub", files))
+    book = book_in(build.archive(tmp_path / "b.epub", files), epub.read)
     assert [section.text for section in book.sections] == ["2"]
     assert book.warnings == ("parts_missing",)
 
@@ -201,7 +202,7 @@ def test_encrypted_fonts_and_pictures_are_no_lock(file: str, tmp_path: Path) -> 
 
 
 def metadata(lines: str, tmp_path: Path) -> tuple[str, tuple[str, ...], str, int | None]:
-    book = epub.read(build.epub(tmp_path / "b.epub", {"a.xhtml": "<p>1</p>"}, metadata=lines))
+    book = book_in(build.epub(tmp_path / "b.epub", {"a.xhtml": "<p>1</p>"}, metadata=lines), epub.read)
     return book.title, book.authors, book.language, book.year
 
 

@@ -6,6 +6,7 @@ from ai_library_bot.errors import UnreadableBook
 from ai_library_bot.readers import fb2
 from ai_library_bot.types import BookText
 from tests.readers import build
+from tests.readers.files import book_in
 
 NOTES = (
     '<body name="notes"><title><p>Примечания</p></title>'
@@ -16,7 +17,7 @@ NOTES = (
 def read(document: str | bytes, tmp_path: Path, name: str = "b.fb2") -> BookText:
     path = tmp_path / name
     path.write_bytes(document if isinstance(document, bytes) else document.encode())
-    return fb2.read(path)
+    return book_in(path, fb2.read)
 
 
 def chapters(body: str, tmp_path: Path, after: str = "") -> list[tuple[str, str]]:
@@ -111,7 +112,7 @@ def test_zipped_or_not_whatever_the_name_says(name: str, tmp_path: Path) -> None
     document = build.fb2("<section><p>1</p></section>")
     assert read(document, tmp_path, name).sections[0].text == "1"
     path = build.archive(tmp_path / name, {"cover.jpg": b"", "Лампа.FB2": document})
-    assert fb2.read(path).sections[0].text == "1"
+    assert book_in(path, fb2.read).sections[0].text == "1"
 
 
 @pytest.mark.parametrize(
@@ -155,6 +156,6 @@ def test_a_file_without_a_body_is_refused(document: str, tmp_path: Path) -> None
 
 def test_an_archive_without_a_book_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UnreadableBook) as caught:
-        fb2.read(build.archive(tmp_path / "b.fb2.zip", {"cover.jpg": b""}))
+        book_in(build.archive(tmp_path / "b.fb2.zip", {"cover.jpg": b""}), fb2.read)
     assert caught.value.key == "fb2_not_in_zip"
     assert "b.fb2.zip" in caught.value.say("en")

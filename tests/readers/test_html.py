@@ -4,12 +4,13 @@ import pytest
 
 from ai_library_bot.readers import html
 from ai_library_bot.types import BookText
+from tests.readers.files import book_in
 
 
 def read(document: str, tmp_path: Path, encoding: str = "utf-8") -> BookText:
     path = tmp_path / "b.html"
     path.write_bytes(document.encode(encoding))
-    return html.read(path)
+    return book_in(path, html.read)
 
 
 @pytest.mark.parametrize(

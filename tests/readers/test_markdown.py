@@ -8,6 +8,7 @@ import pytest
 
 from ai_library_bot.readers import markdown
 from ai_library_bot.types import BookText
+from tests.readers.files import book_in
 
 
 @pytest.fixture
@@ -21,7 +22,7 @@ class Reader:
 
     def __call__(self, text: str) -> BookText:
         self._path.write_text(text, "utf-8", newline="")
-        return markdown.read(self._path)
+        return book_in(self._path, markdown.read)
 
 
 def chapters(book: BookText) -> list[tuple[tuple[str, ...], str]]:

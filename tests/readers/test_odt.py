@@ -10,6 +10,7 @@ from ai_library_bot.errors import UnreadableBook
 from ai_library_bot.readers import odt
 from ai_library_bot.types import BookText
 from tests.readers import build
+from tests.readers.files import book_in
 
 
 @pytest.fixture
@@ -22,12 +23,14 @@ def chapters(book: BookText) -> list[tuple[tuple[str, ...], str]]:
 
 
 def text(path: Path, body: str, styles: str = "") -> str:
-    return "\n\n".join(text for _, text in chapters(odt.read(build.odt(path, body, styles=styles))))
+    return "\n\n".join(text for _, text in chapters(book_in(build.odt(path, body, styles=styles), odt.read)))
 
 
 def test_headings_nest_by_their_outline_level(path: Path) -> None:
     body = '<text:h text:outline-level="1">Часть</text:h><text:h text:outline-level="2">Глава</text:h>'
-    assert chapters(odt.read(build.odt(path, f"{body}<text:p>Темно.</text:p>"))) == [(("Часть", "Глава"), "Темно.")]
+    assert chapters(book_in(build.odt(path, f"{body}<text:p>Темно.</text:p>"), odt.read)) == [
+        (("Часть", "Глава"), "Темно.")
+    ]
 
 
 def test_breaks_spaces_and_tabs_are_kept_and_page_breaks_are_not(path: Path) -> None:
@@ -64,7 +67,9 @@ def test_deleted_words_comments_and_contents_are_left_out(path: Path) -> None:
 
 def test_a_paragraph_like_a_title_names_the_book(path: Path) -> None:
     styles = '<style:style style:name="P1" style:parent-style-name="Title"/>'
-    book = odt.read(build.odt(path, '<text:p text:style-name="P1">Маяк</text:p><text:p>Темно.</text:p>', styles=styles))
+    book = book_in(
+        build.odt(path, '<text:p text:style-name="P1">Маяк</text:p><text:p>Темно.</text:p>', styles=styles), odt.read
+    )
     assert book.title == "Маяк"
     assert chapters(book) == [((), "Темно.")]
 
@@ -72,11 +77,11 @@ def test_a_paragraph_like_a_title_names_the_book(path: Path) -> None:
 def test_the_first_author_is_the_author(path: Path) -> None:
     meta = "<dc:title>Маяк</dc:title><dc:creator>Редактор</dc:creator>"
     meta += "<meta:initial-creator>Анна Север</meta:initial-creator>"
-    book = odt.read(build.odt(path, "<text:p>Темно.</text:p>", meta=f"{meta}<dc:language>ru-RU</dc:language>"))
+    book = book_in(build.odt(path, "<text:p>Темно.</text:p>", meta=f"{meta}<dc:language>ru-RU</dc:language>"), odt.read)
     assert (book.title, book.authors, book.language) == ("Маяк", ("Анна Север",), "ru-RU")
 
 
 @pytest.mark.parametrize("files", [{"a.txt": "a"}, {"content.xml": "<a/>"}, {"content.xml": "no xml"}])
 def test_other_zip_files_are_refused(files: dict[str, str], path: Path) -> None:
     with pytest.raises(UnreadableBook, match="ODT"):
-        odt.read(build.archive(path, files))
+        book_in(build.archive(path, files), odt.read)

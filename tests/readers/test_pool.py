@@ -9,15 +9,18 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
 from ai_library_bot.errors import Unavailable, UnreadableBook
-from ai_library_bot.readers import png, read_book, sandbox, worker
+from ai_library_bot.readers import png, sandbox, worker
 from ai_library_bot.readers import pool as pool_module
 from ai_library_bot.readers.pool import ReaderPool
 from ai_library_bot.types import BookText
 from tests.readers import naughty_worker
+from tests.readers.files import book_in
+from tests.readers.test_readers import WRITERS
 
 NAUGHTY = (sys.executable, naughty_worker.__file__)
 FOREVER = 3600.0
@@ -31,8 +34,22 @@ def pool() -> Iterator[ReaderPool]:
         yield pool
 
 
+@pytest.fixture(autouse=True)
+def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def file(name: str) -> Path:
+    """A file of that name."""
+    path = Path(name)
+    path.write_bytes(b"what the naughty worker does stands in the name")
+    return path
+
+
 def read(pool: ReaderPool, *names: str) -> list[BookText | UnreadableBook]:
     """What comes of the files; the paths come back in their order."""
+    for name in names:
+        file(name)
     found = list(pool.read(map(Path, names)))
     assert [path for path, _ in found] == list(map(Path, names))
     return [book for _, book in found]
@@ -62,7 +79,7 @@ def is_running(process: int) -> bool:
 
 
 def test_books_come_in_the_order_of_their_paths(pool: ReaderPool) -> None:
-    names = [f"книга\n{number}" for number in range(40)]
+    names = [f"книга {number}" for number in range(40)]
     assert read(pool, *names) == [naughty_worker.book(name) for name in names]
 
 
@@ -70,7 +87,65 @@ def test_a_book_read_by_a_worker_is_the_book_itself(tmp_path: Path) -> None:
     path = tmp_path / "маяк.txt"
     path.write_text("Маяк\n\n" + "Смотритель маяка зажёг лампу и сел писать письмо. " * 20, "cp1251")
     with ReaderPool(1) as pool:
-        assert list(pool.read([path])) == [(path, read_book(path))]
+        assert list(pool.read([path])) == [(path, book_in(path))]
+
+
+def test_a_file_that_is_gone_may_come_back(pool: ReaderPool) -> None:
+    for bad in (next(pool.read([Path("gone.txt")]))[1], pool.picture(Path("gone.pdf"), 1, "text", 0, 4)):
+        assert isinstance(bad, UnreadableBook)
+        assert (bad.key, bad.retry) == ("cannot_open", True)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read every file")
+def test_a_file_that_may_not_be_read_is_tried_again_later(pool: ReaderPool) -> None:
+    file("secret").chmod(0)
+    ((_, bad),) = pool.read([Path("secret")])
+    assert isinstance(bad, UnreadableBook)
+    assert (bad.key, bad.retry) == ("cannot_open", True)
+
+
+@on_posix
+def test_a_file_that_gets_shorter_while_it_is_handed_over_is_tried_again_later(
+    pool: ReaderPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = file("shrinking")
+    pieces = pool_module._pieces
+
+    def shortened(path: Path, file: BinaryIO, size: int) -> Iterator[bytes]:
+        path.write_bytes(b"no")
+        return pieces(path, file, size)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(pool_module, "_pieces", shortened)
+        ((_, bad),) = pool.read([path])
+    assert isinstance(bad, UnreadableBook)
+    assert (bad.key, bad.retry) == ("changed_while_reading", True)
+    assert title(pool, "behind") == "behind"
+
+
+def test_books_of_every_kind_are_read_within_the_walls(tmp_path: Path) -> None:
+    paths = [tmp_path / f"book.{suffix}" for suffix in WRITERS]
+    for path, write in zip(paths, WRITERS.values(), strict=True):
+        write(path)
+    with ReaderPool(1) as pool:
+        assert list(pool.read(paths)) == [(path, book_in(path)) for path in paths]
+
+
+def test_a_book_larger_than_a_pipe_arrives_whole(tmp_path: Path) -> None:
+    path = tmp_path / "long.txt"
+    path.write_text("Смотритель маяка зажёг лампу и сел писать письмо.\n\n" * 40_000, "utf-8")
+    with ReaderPool(1) as pool:
+        assert list(pool.read([path])) == [(path, book_in(path))]
+
+
+def test_a_worker_that_takes_nothing_is_ended_at_the_time_limit() -> None:
+    deaf = (sys.executable, "-c", "import threading; print('ready', flush=True); threading.Event().wait()")
+    path = file("large")
+    path.write_bytes(bytes(2**20))
+    with ReaderPool(1, command=deaf, seconds=1) as pool:
+        ((_, bad),) = pool.read([path])
+    assert isinstance(bad, UnreadableBook)
+    assert bad.key == "reading_too_long"
 
 
 def test_only_a_few_books_are_read_ahead(pool: ReaderPool) -> None:
@@ -78,7 +153,7 @@ def test_only_a_few_books_are_read_ahead(pool: ReaderPool) -> None:
 
     def paths() -> Iterator[Path]:
         for number in range(1000):
-            taken.append(Path(str(number)))
+            taken.append(file(str(number)))
             yield taken[-1]
 
     books = pool.read(paths())
@@ -130,7 +205,7 @@ def test_the_reason_a_reader_gives_is_passed_on(pool: ReaderPool) -> None:
 
 
 def test_a_picture_comes_from_a_worker_too(pool: ReaderPool) -> None:
-    assert pool.picture(Path("lamp"), 1, "текст", 0, 5) == png.SIGNATURE + b"lamp"
+    assert pool.picture(file("lamp"), 1, "текст", 0, 5) == png.SIGNATURE + b"lamp"
 
 
 @pytest.mark.parametrize(
@@ -145,23 +220,23 @@ def test_a_picture_comes_from_a_worker_too(pool: ReaderPool) -> None:
     ],
 )
 def test_a_worker_that_fails_at_a_picture_is_replaced(pool: ReaderPool, name: str, key: str) -> None:
-    bad = pool.picture(Path(name), 1, "text", 0, 4)
+    bad = pool.picture(file(name), 1, "text", 0, 4)
     assert isinstance(bad, UnreadableBook)
     assert (bad.key, bad.details["path"]) == (key, name)
-    assert pool.picture(Path("lamp"), 1, "text", 0, 4) == png.SIGNATURE + b"lamp"
+    assert pool.picture(file("lamp"), 1, "text", 0, 4) == png.SIGNATURE + b"lamp"
     assert title(pool, "behind") == "behind"
 
 
 def test_a_worker_that_hangs_at_a_picture_is_ended_at_the_time_limit() -> None:
     with ReaderPool(1, command=NAUGHTY, seconds=1) as pool:
-        bad = pool.picture(Path("hang"), 1, "text", 0, 4)
+        bad = pool.picture(file("hang"), 1, "text", 0, 4)
     assert isinstance(bad, UnreadableBook)
     assert bad.key == "reading_too_long"
 
 
 def test_a_worker_that_does_not_start_is_not_the_fault_of_the_picture() -> None:
     with ReaderPool(1, command=("/no/such/program",)) as pool, pytest.raises(Unavailable):
-        pool.picture(Path("lamp"), 1, "text", 0, 4)
+        pool.picture(file("lamp"), 1, "text", 0, 4)
 
 
 def test_what_a_library_prints_or_reads_does_not_touch_the_channel(pool: ReaderPool) -> None:
@@ -203,10 +278,9 @@ def test_a_worker_is_replaced_after_some_books(monkeypatch: pytest.MonkeyPatch) 
     assert [processes.count(process) for process in dict.fromkeys(processes)] == [3, 3, 1]
 
 
-def test_a_module_among_the_books_is_not_taken_for_pythons_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_module_among_the_books_is_not_taken_for_pythons_own(tmp_path: Path) -> None:
     (tmp_path / "json.py").write_text("open('hijacked', 'w')")
     (tmp_path / "book.txt").touch()
-    monkeypatch.chdir(tmp_path)
     with ReaderPool(1) as pool:
         ((_, bad),) = pool.read([Path("book.txt")])
     assert isinstance(bad, UnreadableBook)
@@ -218,7 +292,7 @@ def test_a_module_among_the_books_is_not_taken_for_pythons_own(tmp_path: Path, m
 def test_leaving_the_block_ends_every_worker_at_once() -> None:
     with ReaderPool(2, command=NAUGHTY, seconds=FOREVER) as pool:
         processes = [int(title(pool, "process"))]
-        for _, book in pool.read(map(Path, ["process", "hang", "hang", "hang"])):
+        for _, book in pool.read(map(file, ["process", "hang", "hang", "hang"])):
             assert isinstance(book, BookText)
             processes.append(int(book.title))
             break
@@ -240,6 +314,8 @@ def test_ctrl_c_ends_a_run_and_its_workers_at_once() -> None:
         "with ReaderPool(1, command=sys.argv[1:]) as pool:\n"
         "    for _, book in pool.read([Path('process'), Path('hang')]): print(book.title, flush=True)"
     )
+    for name in ("process", "hang"):
+        file(name)
     with subprocess.Popen(
         [sys.executable, "-c", program, *NAUGHTY],
         stdout=subprocess.PIPE,

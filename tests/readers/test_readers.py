@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import zipfile
@@ -13,8 +12,9 @@ import pytest
 
 from ai_library_bot.errors import UnreadableBook
 from ai_library_bot.locales import LANGUAGES
-from ai_library_bot.readers import SUFFIXES, read_book, suffix_of
+from ai_library_bot.readers import SUFFIXES, suffix_of
 from tests.readers import build
+from tests.readers.files import book_in
 
 FIRST = "Ветер ещё пел: «Не спи, смотритель!» — и море шумело у самых ступеней, а он ждал корабля."
 NOTE = "Ёлка горела всю ночь."
@@ -150,7 +150,7 @@ WRITERS: dict[str, Callable[[Path], None]] = {
 def test_the_same_book_reads_the_same_in_every_format(suffix: str, tmp_path: Path) -> None:
     path = tmp_path / f"book.{suffix}"
     WRITERS[suffix](path)
-    book = read_book(path)
+    book = book_in(path)
     chapters = [(section.heading, section.text.replace("\n\n- ", "\n- ")) for section in book.sections]
     assert chapters == [(heading, text.replace("\n\n- ", "\n- ")) for heading, text in CHAPTERS]
     author = "Анна Север"
@@ -181,12 +181,12 @@ def test_the_suffix_of_a_name(name: str, suffix: str) -> None:
 def test_a_book_under_a_wrong_suffix_is_read_as_what_it_is(written: str, named: str, tmp_path: Path) -> None:
     path = tmp_path / f"book.{named}"
     WRITERS[written](path)
-    assert [section.heading for section in read_book(path).sections] == [heading for heading, _ in CHAPTERS]
+    assert [section.heading for section in book_in(path).sections] == [heading for heading, _ in CHAPTERS]
 
 
 def reason(path: Path) -> str:
     with pytest.raises(UnreadableBook) as caught:
-        read_book(path)
+        book_in(path)
     for language in LANGUAGES:
         assert path.name in caught.value.say(language)
     return caught.value.key
@@ -238,7 +238,7 @@ def test_a_zip_with_a_name_that_is_no_utf8_though_it_says_so_is_refused(suffix: 
         archive.writestr("word/ж.xml", "text")
     path.write_bytes(path.read_bytes().replace("ж".encode(), b"\xff\xff"))
     with pytest.raises(UnreadableBook):
-        read_book(path)
+        book_in(path)
 
 
 @pytest.mark.parametrize("suffix", ["epub", "docx", "odt", "fb2.zip", "zip", "txt"])
@@ -264,33 +264,17 @@ def test_other_suffixes_are_no_books(tmp_path: Path) -> None:
     assert reason(path) == "not_a_book_kind"
 
 
-def test_a_file_that_is_gone_may_come_back(tmp_path: Path) -> None:
-    with pytest.raises(UnreadableBook) as caught:
-        read_book(tmp_path / "gone.txt")
-    assert (caught.value.key, caught.value.retry) == ("cannot_open", True)
-
-
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read every file")
-def test_a_file_that_may_not_be_read_is_tried_again_later(tmp_path: Path) -> None:
-    path = tmp_path / "secret.txt"
-    path.write_text(FIRST, "utf-8")
-    path.chmod(0)
-    with pytest.raises(UnreadableBook) as caught:
-        read_book(path)
-    assert (caught.value.key, caught.value.retry) == ("cannot_open", True)
-
-
 def test_what_a_book_does_not_say_comes_from_its_name_and_its_words(tmp_path: Path) -> None:
     path = tmp_path / "Анна Север - Маяк (1899).txt"
     path.write_text("\n".join([FIRST] * 5), "utf-8")
-    book = read_book(path)
+    book = book_in(path)
     assert (book.title, book.authors, book.year, book.language) == ("Маяк", ("Анна Север",), 1899, "ru")
 
 
 def test_an_author_beside_the_title_is_found(tmp_path: Path) -> None:
     path = tmp_path / "book.html"
     path.write_text(f"<title>Маяк</title><p>Анна Север</p><p>МАЯК</p><p>{FIRST}</p>", "utf-8")
-    assert read_book(path).authors == ("Анна Север",)
+    assert book_in(path).authors == ("Анна Север",)
 
 
 @pytest.mark.parametrize(
@@ -309,13 +293,13 @@ def test_a_language_is_believed_unless_the_text_is_plainly_in_another(
 ) -> None:
     path = tmp_path / "book.html"
     path.write_text(f'<html lang="{declared}"><body><p>{text}</p></body></html>', "utf-8")
-    assert read_book(path).language == language
+    assert book_in(path).language == language
 
 
 def test_chapters_without_headings_of_the_format_are_found_by_their_words(tmp_path: Path) -> None:
     path = tmp_path / "book.html"
     path.write_text(f"<html><p>Глава 1</p><p>{FIRST}</p><p>Глава 2</p><p>{SECOND}</p></html>", "utf-8")
-    assert [(section.heading, section.text) for section in read_book(path).sections] == [
+    assert [(section.heading, section.text) for section in book_in(path).sections] == [
         (("Глава 1",), FIRST),
         (("Глава 2",), SECOND),
     ]
@@ -324,7 +308,7 @@ def test_chapters_without_headings_of_the_format_are_found_by_their_words(tmp_pa
 def test_damaged_letters_are_reported(tmp_path: Path) -> None:
     path = tmp_path / "book.txt"
     path.write_bytes(FIRST.encode() + b"\xff " + FIRST.encode())
-    assert read_book(path).warnings == ("undecodable",)
+    assert book_in(path).warnings == ("undecodable",)
 
 
 def test_no_reader_is_loaded_before_it_is_needed() -> None:

@@ -12,13 +12,14 @@ from ai_library_bot.errors import UnreadableBook
 from ai_library_bot.readers import rtf
 from ai_library_bot.types import BookText
 from tests.readers import build
+from tests.readers.files import book_in
 
 RUSSIAN = "Ветер ещё пел: «Не спи, смотритель!» — и море шумело, а он ждал корабля с далёкого берега."
 
 
 def read(path: Path, data: bytes) -> BookText:
     path.write_bytes(data)
-    return rtf.read(path)
+    return book_in(path, rtf.read)
 
 
 def text(path: Path, data: bytes) -> str:

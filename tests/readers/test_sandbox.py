@@ -1,4 +1,4 @@
-"""A confined process can read, and do little else; where the system can't see to that, it says so."""
+"""A confined process can read Python's own files and do little else; where the system can't see to that, it says so."""
 
 from __future__ import annotations
 
@@ -18,9 +18,17 @@ PROGRAM = """
 import json, os, socket, sys
 from ai_library_bot.readers.sandbox import confine
 folder = sys.argv[1]
+held = open(folder + "/held")
 confine()
 deeds = {
+    "load a module": lambda: __import__("wave"),
+    "load a library": lambda: __import__("lxml.etree"),
+    "read what was open": lambda: held.read(1),
     "read": lambda: open(folder + "/file").read(),
+    "read on the way of links": lambda: open(folder + "/link").read(),
+    "read what everybody may": lambda: open("/etc/hostname").read(),
+    "read of processes": lambda: open("/proc/self/environ").read(),
+    "list the home": lambda: os.listdir(os.path.expanduser("~")),
     "list": lambda: os.listdir(folder),
     "write": lambda: open(folder + "/file", "r+"),
     "make": lambda: open(folder + "/new", "w"),
@@ -52,15 +60,23 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
     """What a confined process could do to a folder with a file and to the world."""
     folder = tmp_path_factory.mktemp("confined")
     (folder / "file").write_text("text")
+    (folder / "held").write_text("text")
+    (folder / "link").symlink_to(folder / "file")
     command = [sys.executable, "-c", PROGRAM, str(folder)]
     return set(json.loads(subprocess.run(command, check=True, capture_output=True).stdout))
 
 
-def test_reading_goes_on(done: set[str]) -> None:
-    assert {"read", "list"} <= done
+def test_python_goes_on(done: set[str]) -> None:
+    assert {"load a module", "load a library", "read what was open"} <= done
 
 
-@pytest.mark.skipif("writing" not in HOLDS, reason="this system can't forbid writing")
+@pytest.mark.skipif("files" not in HOLDS, reason="this system can't forbid files")
+def test_no_file_of_the_person_is_read(done: set[str]) -> None:
+    reading = {"read", "read on the way of links", "read what everybody may", "read of processes"}
+    assert done.isdisjoint(reading | {"list", "list the home"})
+
+
+@pytest.mark.skipif("files" not in HOLDS, reason="this system can't forbid files")
 def test_no_file_is_made_changed_or_removed(done: set[str]) -> None:
     changing = {"write", "make", "make folder", "truncate", "remove", "rename", "link", "symbolic link"}
     assert done & changing <= {"truncate"}  # which Linux before 6.2 can't forbid

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from ai_library_bot.readers import txt
 from ai_library_bot.types import BookText
+from tests.readers.files import book_in
 
 PROSE = (
     "The keeper went down to the harbour at dusk, when the last of the boats had been pulled ashore and the nets hung "
@@ -41,7 +42,7 @@ def named(text: str) -> tuple[str, tuple[str, ...]]:
 def test_a_file_is_read_whatever_its_encoding(tmp_path: Path) -> None:
     path = tmp_path / "lamp.txt"
     path.write_bytes(f"Анна Север\nМАЯК НА МЫСЕ\n\nГлава первая\n\n{RUSSIAN}".encode("cp1251"))
-    found = txt.read(path)
+    found = book_in(path, txt.read)
     assert (found.title, found.authors) == ("Маяк на мысе", ("Анна Север",))
     assert [(section.heading, section.text) for section in found.sections] == [(("Глава первая",), RUSSIAN)]
 

@@ -11,11 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ai_library_bot.errors import UnreadableBook
-from ai_library_bot.readers import draw_page, png
+from ai_library_bot.readers import png
 from ai_library_bot.readers.pool import COMMAND
 from ai_library_bot.readers.worker import READY, decode, decode_picture, encode
 from ai_library_bot.types import BookText, Section
 from tests.readers.build_pdf import Page, Text, pdf
+from tests.readers.files import drawn
 from tests.readers.pixels import alike
 
 ANYTHING = st.text(st.characters() | st.characters(categories=["Cs"]), max_size=20)
@@ -102,32 +103,49 @@ def test_a_book_with_a_field_of_another_kind_is_a_value_error(change: dict[str, 
         decode(json.dumps(fields).encode())
 
 
-def test_the_worker_reads_books_until_its_input_ends(tmp_path: Path) -> None:
-    path = tmp_path / "empty\n.txt"
-    path.touch()
-    request = json.dumps({"path": str(path)}).encode() + b"\n"
-    done = subprocess.run(COMMAND, input=request * 2, capture_output=True, check=True)
+def request(data: bytes, **wanted: str | int) -> bytes:
+    """What asks for a file of these bytes; there is none of its name."""
+    return json.dumps({"path": "no\nsuch.txt", "bytes": len(data), **wanted}).encode() + b"\n" + data
+
+
+def asked(*requests: bytes) -> list[bytes]:
+    """What the worker answers to each."""
+    done = subprocess.run(COMMAND, input=b"".join(requests), capture_output=True, check=True)
     ready, *lines = done.stdout.splitlines(keepends=True)
     assert ready == READY
-    answers = [decode(line) for line in lines]
-    assert [answer.details["path"] for answer in answers if isinstance(answer, UnreadableBook)] == [str(path)] * 2
+    return lines
+
+
+def test_the_worker_reads_books_until_its_input_ends(tmp_path: Path) -> None:
+    first, empty, last = (
+        decode(line) for line in asked(request(b"One.\n\n{}"), request(b""), request("Два.".encode("cp1251")))
+    )
+    assert isinstance(first, BookText)
+    assert isinstance(last, BookText)
+    assert isinstance(empty, UnreadableBook)
+    assert (first.sections[0].text, empty.key, last.sections[0].text) == ("One.\n\n{}", "empty_file", "Два.")
+
+
+def test_a_request_that_is_cut_short_is_not_answered() -> None:
+    assert asked(request(b"One.")[:-1]) == []
 
 
 def test_the_worker_draws_pages_as_well(tmp_path: Path) -> None:
     path = tmp_path / "lamp.pdf"
-    path.write_bytes(pdf([Page([Text(50, 100, "The lamp burned all night.")])]))
-    requests = [
-        {"path": str(path), "page": 1, "text": "The lamp burned", "start": 4, "end": 8},
-        {"path": str(path), "page": 7, "text": "The lamp burned", "start": 4, "end": 8},
-        {"path": str(path), "page": 1, "text": "The lamp burned", "start": 0, "end": 3},
-    ]
-    lines = b"".join(json.dumps(request).encode() + b"\n" for request in requests)
-    done = subprocess.run(COMMAND, input=lines, capture_output=True, check=True)
-    lamp, nothing, the = map(decode_picture, done.stdout.splitlines(keepends=True)[1:])
+    data = pdf([Page([Text(50, 100, "The lamp burned all night.")])])
+    path.write_bytes(data)
+    lamp, nothing, the = map(
+        decode_picture,
+        asked(
+            request(data, page=1, text="The lamp burned", start=4, end=8),
+            request(data, page=7, text="The lamp burned", start=4, end=8),
+            request(data, page=1, text="The lamp burned", start=0, end=3),
+        ),
+    )
     assert isinstance(lamp, bytes)
     assert isinstance(the, bytes)
     assert isinstance(nothing, UnreadableBook)
-    assert alike(lamp, draw_page(path, 1, "The lamp burned", 4, 8))
-    assert alike(the, draw_page(path, 1, "The lamp burned", 0, 3))
+    assert alike(lamp, drawn(path, 1, "The lamp burned", 4, 8))
+    assert alike(the, drawn(path, 1, "The lamp burned", 0, 3))
     assert not alike(lamp, the)
     assert nothing.key == "page_not_drawn"

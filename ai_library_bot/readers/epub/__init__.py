@@ -47,12 +47,12 @@ class _Part:
     linear: bool
 
 
-def read(path: Path) -> BookText:
+def read(data: bytes, path: Path) -> BookText:
     """The book in an EPUB file; its table of contents, where it has one, names the chapters.
 
     Raises UnreadableBook for a damaged archive, one that lists no parts, and one locked by its seller.
     """
-    archive = Archive(path)
+    archive = Archive(data, path)
     package_name, package = _package(archive, path)
     items, missing = _manifest(archive, package, package_name)
     spine = _spine(package, items)

@@ -63,24 +63,22 @@ _BETWEEN_AUTHORS = re.compile(r";|&| and | и ")
 _UNREADABLE = re.compile("[\x00-\x08\x0e-\x1f\ue000-\uf8ff\ufffd]")
 
 
-def read(path: Path) -> BookText:
+def read(data: bytes, path: Path) -> BookText:
     """The text of a PDF, each section with the numbers of its pages (the first page of the file is 1).
 
-    Raises UnreadableBook for a file that is damaged, locked with a password, scanned or without end; OSError for one
-    that cannot be opened.
+    Raises UnreadableBook for a file that is damaged, locked with a password, scanned or without end.
     """
     from pypdfium2 import raw
 
-    with opened(path) as document:
+    with opened(data, path) as document:
         return _read(document, raw, path)
 
 
-def opened(path: Path) -> Any:
-    """PDFium's document, for a `with` block. Raises UnreadableBook for a damaged or locked one, and OSError."""
+def opened(data: bytes, path: Path) -> Any:
+    """PDFium's document, for a `with` block. Raises UnreadableBook for a damaged or locked one."""
     import pypdfium2
     from pypdfium2 import raw
 
-    data = path.read_bytes()
     try:
         return pypdfium2.PdfDocument(data)
     except pypdfium2.PdfiumError as error:

@@ -34,15 +34,15 @@ class Box(NamedTuple):
     bottom: int
 
 
-def draw(path: Path, page: int, text: str, start: int, end: int) -> bytes:
+def draw(data: bytes, path: Path, page: int, text: str, start: int, end: int) -> bytes:
     """The page (the first page of the file is 1) as PNG, with the words of `text[start:end]` marked.
 
     `text` is what the reader has made of the page, or a part of it; what cannot be found is not marked.
-    Raises UnreadableBook for a file that is no sound PDF or has no such page, and OSError.
+    Raises UnreadableBook for a file that is no sound PDF or has no such page.
     """
     from pypdfium2 import raw
 
-    with opened(path) as document:
+    with opened(data, path) as document:
         loaded = raw.FPDF_LoadPage(document, page - 1) if 0 < page <= len(document) else None
         if not loaded:
             raise UnreadableBook("page_not_drawn", path=str(path), page=page)

@@ -11,9 +11,9 @@ import pytest
 
 from ai_library_bot.errors import UnreadableBook
 from ai_library_bot.readers import pdf as reader
-from ai_library_bot.readers.pdf import read
 from ai_library_bot.types import BookText, Section
 from tests.readers.build_pdf import ASTRAL, HEIGHT, Mark, Page, Text, pdf
+from tests.readers.files import book_in
 
 STORM = (
     "The storm came up from the south before the lamp was lit, and the keeper of the lighthouse, who had been writing "
@@ -38,7 +38,7 @@ def lines(text: str, y: float = 80, x: float = MARGIN, characters: int = LINE, s
 def book(path: Path, *pages: Sequence[Text] | Page, **other: object) -> BookText:
     path = path / "book.pdf"
     path.write_bytes(pdf([page if isinstance(page, Page) else Page(page) for page in pages], **other))  # type: ignore[arg-type]
-    return read(path)
+    return book_in(path, reader.read)
 
 
 def only(found: BookText) -> Section:
@@ -201,7 +201,7 @@ def test_authors_are_people(tmp_path: Path, author: str, authors: tuple[str, ...
 def reason(path: Path) -> str:
     """Why a file is no book; the sentence exists in both languages."""
     with pytest.raises(UnreadableBook) as caught:
-        read(path)
+        book_in(path, reader.read)
     assert not caught.value.retry
     assert str(path) in caught.value.say("ru")
     assert str(path) in caught.value.say("en")
@@ -250,7 +250,7 @@ def test_a_file_cut_short_anywhere_is_read_or_named(tmp_path: Path) -> None:
     for end in range(0, len(whole), len(whole) // 40):
         path.write_bytes(whole[:end])
         try:
-            outcomes.add(read(path).format)
+            outcomes.add(book_in(path, reader.read).format)
         except UnreadableBook as error:
             outcomes.add(error.key)
     assert outcomes <= {"pdf", "pdf_damaged"}
@@ -263,11 +263,6 @@ def test_a_book_without_end_is_not_read(tmp_path: Path, monkeypatch: pytest.Monk
         with monkeypatch.context() as patch:
             patch.setattr(reader, limit, 2)
             assert reason(path) == "pdf_too_long"
-
-
-def test_a_missing_file_is_an_error_of_the_system(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError):
-        read(tmp_path / "none.pdf")
 
 
 def test_an_empty_page_is_no_trouble(tmp_path: Path) -> None:
