@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.reliability import calls, crowd, flips, fuzz, hostile, injections, moments, mounts, power_cuts
+from tests.reliability import calls, crowd, flips, fuzz, hostile, injections, killer, moments, mounts, power_cuts
 from tests.reliability.tally import Tally
 
 SEARCHING_SECONDS = 600
@@ -17,7 +17,7 @@ KILLS, CUTS, SWITCHINGS, FLIPS = 500, 500, 60, 200
 
 TORTURES: dict[str, tuple[Callable[[Path], str], list[Callable[[Path], Tally]]]] = {
     "kills": (
-        lambda folder: calls.usable(),
+        lambda folder: killer.usable(),
         [calls.kills, lambda folder: calls.kills(folder, vectors=True)],
     ),
     "moments": (lambda folder: "", [lambda folder: moments.kills(folder, KILLS)]),

@@ -1,10 +1,11 @@
-"""The system calls of an ingest, one by one: killed at each, and each failing, through `strace`."""
+"""The system calls of an ingest, one by one: killed at each, through `killer`, and each failing, through `strace`."""
 
 from __future__ import annotations
 
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -20,21 +21,15 @@ from tests.shelves import Shelf
 
 ROOT = Path(__file__).parents[2]
 
-CHANGING = tuple(
-    "write pwrite64 writev fsync fdatasync rename renameat renameat2 link linkat unlink unlinkat mkdir mkdirat rmdir "
-    "ftruncate flock sendfile copy_file_range".split()
-)
-"""The calls that change a file or a folder, make it safe, or lock it."""
-
 FAILING = tuple(
     "write pwrite64 writev fsync fdatasync rename renameat renameat2 link linkat mkdir mkdirat ftruncate sendfile "
     "copy_file_range".split()
 )
-"""Those of them that a full or faulty disk refuses."""
+"""The calls that a full or faulty disk refuses."""
 
 SECONDS = 120
 
-_FAST = "--seccomp-bpf"  # only the traced calls stop; with it no signal is injected
+_FAST = "--seccomp-bpf"  # only the traced calls stop
 
 _ONE_AT_A_TIME = threading.Lock()  # the check patches modules
 
@@ -69,25 +64,32 @@ def run_traced(command: list[str], *options: str) -> int:
     return run.returncode
 
 
-def calls_of_an_ingest(toy: Toy, names: tuple[str, ...]) -> list[Call]:
-    """Each call of those names that any thread of an ingest makes."""
+def failing_calls(toy: Toy) -> list[Call]:
+    """Each call that may fail in any thread of an ingest."""
     shelf = toy.copy("counted")
     with tempfile.NamedTemporaryFile() as log:
-        code = run_traced(writer(toy, shelf), "-o", log.name, "-e", f"trace={_set(names)}", _FAST)
+        code = run_traced(writer(toy, shelf), "-o", log.name, "-e", f"trace={_set(FAILING)}", _FAST)
         assert code == 0, f"an ingest under strace ends with {code}"
         lines = Path(log.name).read_text("utf-8", "replace").splitlines()
     by_thread = Counter(found.groups() for line in lines if (found := re.match(r"(\d+) +(\w+)\(", line)))
-    most = {name: max((count for (_, of), count in by_thread.items() if of == name), default=0) for name in names}
-    return [Call(name, number) for name in names for number in range(1, most[name] + 1)]
+    most = {name: max((count for (_, of), count in by_thread.items() if of == name), default=0) for name in FAILING}
+    return [Call(name, number) for name in FAILING for number in range(1, most[name] + 1)]
 
 
-def kill_at(toy: Toy, call: Call) -> str:
+def run_killed(toy: Toy, shelf: Shelf, number: int) -> tuple[int, str]:
+    """How many calls an ingest has begun, and whether it was "killed" at that of this number or "ended" before."""
+    command = [sys.executable, "-m", "tests.reliability.killer", str(number), *writer(toy, shelf)]
+    run = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True, timeout=SECONDS)
+    begun, how = run.stdout.split()
+    assert run.returncode == (0 if how == "ended" else 128 + signal.SIGKILL), run.stderr
+    return int(begun), how
+
+
+def kill_at(toy: Toy, number: int) -> str:
     """Kills an ingest at a call and checks what is left."""
-    shelf = toy.copy(f"killed-{call.name}-{call.number}")
-    inject = f"inject={call.name}:signal=SIGKILL:when={call.number}"
-    code = run_traced(writer(toy, shelf), "-o", os.devnull, "-e", f"trace={call.name}", "-e", inject)
-    assert code in (-9, 137, 0), f"ended with {code}"  # threads don't always make the same calls in the same order
-    return ("killed, " if code else "not reached, ") + _checked(toy, shelf)
+    shelf = toy.copy(f"killed-{number}")
+    _, how = run_killed(toy, shelf, number)
+    return f"{how}, {_checked(toy, shelf)}"
 
 
 def fail_at(toy: Toy, call: Call, error: str, *, from_then_on: bool) -> str:
@@ -104,15 +106,16 @@ def fail_at(toy: Toy, call: Call, error: str, *, from_then_on: bool) -> str:
 def kills(folder: Path, *, vectors: bool = False, every: int = 1) -> Tally:
     """Kills an ingest at every system call that changes something, or at one in `every`."""
     toy = Toy(folder, vectors=vectors)
-    calls = calls_of_an_ingest(toy, CHANGING)
-    tally = Tally(f"kill -9 at {len(calls)} system calls" + " with vectors" * vectors)
-    return tally.run(calls[::every], lambda call: kill_at(toy, call), at_a_time=os.cpu_count() or 1)
+    calls, _ = run_killed(toy, toy.copy("counted"), 0)
+    tally = Tally(f"kill -9 at {calls} system calls" + " with vectors" * vectors)
+    numbers = range(1, calls + 1, every)
+    return tally.run(numbers, lambda number: kill_at(toy, number), at_a_time=os.cpu_count() or 1)
 
 
 def failures(folder: Path, *, vectors: bool = False, every: int = 1) -> Tally:
     """Lets every system call that writes fail, with a full disk and with a faulty one."""
     toy = Toy(folder, vectors=vectors)
-    calls = calls_of_an_ingest(toy, FAILING)
+    calls = failing_calls(toy)
     trials = [
         (call, error, from_then_on) for error in ("ENOSPC", "EIO") for call in calls for from_then_on in (False, True)
     ]

@@ -1,0 +1,137 @@
+"""Runs a command and kills it just before one of the system calls by which it changes, syncs or locks a file.
+
+    python -m tests.reliability.killer NUMBER COMMAND…
+
+The calls of all its threads are counted together, in the order in which they are made; `strace` counts each thread by
+itself and so never reaches what one does late where another was quicker. Prints how many were begun and whether it was
+"killed" or "ended"; ends with the command's exit code. NUMBER 0 kills never.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import signal
+import struct
+import subprocess
+import sys
+
+# of each machine the numbers by which Linux knows the calls; what is missing on one, nothing there can call
+_NUMBERS = {
+    "x86_64": {
+        "write": 1,
+        "pwrite64": 18,
+        "writev": 20,
+        "sendfile": 40,
+        "flock": 73,
+        "fsync": 74,
+        "fdatasync": 75,
+        "ftruncate": 77,
+        "rename": 82,
+        "mkdir": 83,
+        "rmdir": 84,
+        "link": 86,
+        "unlink": 87,
+        "mkdirat": 258,
+        "unlinkat": 263,
+        "renameat": 264,
+        "linkat": 265,
+        "renameat2": 316,
+        "copy_file_range": 326,
+    },
+    "aarch64": {
+        "flock": 32,
+        "mkdirat": 34,
+        "unlinkat": 35,
+        "linkat": 37,
+        "renameat": 38,
+        "ftruncate": 46,
+        "write": 64,
+        "writev": 66,
+        "pwrite64": 68,
+        "sendfile": 71,
+        "fsync": 82,
+        "fdatasync": 83,
+        "renameat2": 276,
+        "copy_file_range": 285,
+    },
+}
+
+# linux/ptrace.h, and __WALL of linux/wait.h: children that are threads too
+_TRACE_ME, _GO_ON_TO_NEXT_CALL, _SET_OPTIONS, _GET_CALL = 0, 24, 0x4200, 0x420E
+_MARK_CALLS, _FORKS_AND_THREADS, _EXECUTIONS, _END_WITH_TRACER = 1, 2 | 4 | 8, 16, 1 << 20
+_THREADS_TOO = 0x40000000
+_BEGUN, _CALL_BYTES, _NUMBER_AT = 1, 88, 24  # of struct ptrace_syscall_info
+
+
+def run(command: list[str], number: int) -> tuple[int, int]:
+    """How many calls were begun, and how it ended, as `os.waitstatus_to_exitcode` has it."""
+    counted = set(_NUMBERS[os.uname().machine].values())
+    at_a_call = signal.SIGTRAP | 0x80  # as `_MARK_CALLS` has it
+    begun, code = 0, 0
+    process = _start(command)
+    while True:
+        try:
+            thread, status = os.waitpid(-1, _THREADS_TOO)
+        except ChildProcessError:
+            return begun, code
+        if not os.WIFSTOPPED(status):
+            if thread == process:
+                code = os.waitstatus_to_exitcode(status)
+            continue
+        stopped_by = os.WSTOPSIG(status)
+        if stopped_by == at_a_call and _call_begun_by(thread) in counted:
+            begun += 1
+            if begun == number:
+                os.kill(process, signal.SIGKILL)
+                continue
+        news = stopped_by in (at_a_call, signal.SIGTRAP, signal.SIGSTOP)  # for the tracer, and no signal to pass on
+        _ptrace(_GO_ON_TO_NEXT_CALL, thread, 0, 0 if news else stopped_by)
+
+
+def _start(command: list[str]) -> int:
+    """The process of the command, which goes on to its first call."""
+    process = os.fork()
+    if not process:
+        _ptrace(_TRACE_ME, 0, 0, 0)
+        os.kill(os.getpid(), signal.SIGSTOP)
+        os.execvp(command[0], command)
+    os.waitpid(process, 0)
+    _ptrace(_SET_OPTIONS, process, 0, _MARK_CALLS | _FORKS_AND_THREADS | _EXECUTIONS | _END_WITH_TRACER)
+    _ptrace(_GO_ON_TO_NEXT_CALL, process, 0, 0)
+    return process
+
+
+def _call_begun_by(thread: int) -> int:
+    """The number of the call that a thread begins; -1 if it comes back from one."""
+    call = ctypes.create_string_buffer(_CALL_BYTES)
+    _ptrace(_GET_CALL, thread, _CALL_BYTES, ctypes.addressof(call))
+    return int(struct.unpack_from("=Q", call, _NUMBER_AT)[0]) if call.raw[0] == _BEGUN else -1
+
+
+def _ptrace(request: int, thread: int, address: int, data: int) -> None:
+    """Raises OSError if it is refused; a thread that was killed meanwhile is none of our business."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+    libc.ptrace.restype = ctypes.c_long
+    if libc.ptrace(request, thread, address, data) < 0 and (error := ctypes.get_errno()) != errno.ESRCH:
+        raise OSError(error, os.strerror(error))
+
+
+def usable() -> str:
+    """Why nothing can be killed like this here; "" if it can."""
+    if sys.platform != "linux" or os.uname().machine not in _NUMBERS:
+        return "made for Linux on x86-64 and ARM64"
+    tried = subprocess.run([sys.executable, "-m", __name__, "0", "true"], check=False, capture_output=True, text=True)
+    return "" if tried.returncode == 0 else f"no process may be traced here: {tried.stderr.strip()}"
+
+
+def main(number: str, *command: str) -> int:
+    begun, code = run(list(command), int(number))
+    sys.stdout.write(f"{begun} {'killed' if code == -signal.SIGKILL else 'ended'}\n")
+    return code if code >= 0 else 128 - code
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
