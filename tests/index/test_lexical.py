@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ai_library_bot.errors import CannotWrite
+from ai_library_bot.index import lexical
 from ai_library_bot.index.entries import Entry
 from ai_library_bot.index.lexical import PRIVATE_FILES, LexicalIndex, LexicalWriter, _Stems
 from ai_library_bot.text import clean
@@ -120,6 +121,20 @@ def test_a_folder_that_may_not_be_written_is_read_and_left_alone(folder: Path, m
     monkeypatch.setattr(os, "access", lambda path, mode: False)
     assert found(LexicalIndex(folder), "lamp") == ["a:0000"]
     assert sorted(path.name for path in folder.iterdir()) == before
+
+
+def test_without_any_place_for_a_lock_it_is_said_what_helps(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(folder, [entry("a", 0, "the lamp on the shore")])
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    monkeypatch.setattr(lexical, "_FOR_LINKS", (str(tmp_path / "gone"), str(tmp_path / "gone too")))
+    with pytest.raises(CannotWrite, match="TMPDIR"):
+        LexicalIndex(folder)
+    monkeypatch.setattr(lexical, "_FOR_LINKS", (str(tmp_path / "gone"), str(tmp_path)))
+    before = sorted(tmp_path.iterdir())
+    assert found(LexicalIndex(folder), "lamp") == ["a:0000"]
+    assert sorted(tmp_path.iterdir()) == before
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no limit of file sizes")
