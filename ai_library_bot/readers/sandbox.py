@@ -31,7 +31,7 @@ MEMORY_BYTES = 1024**3
 FILE_BYTES = 1024**2  # where writing can't be forbidden: no reader writes files
 OPEN_FILES = 64
 
-_OF_THE_SYSTEM = "/usr /lib /lib32 /lib64 /etc/ld.so.cache /nix/store /gnu/store /home/linuxbrew/.linuxbrew".split()
+_OF_THE_SYSTEM = "/usr /lib /lib32 /lib64 /etc/ld.so.cache /nix/store /gnu/store".split()
 _TRY_SECONDS = 30
 
 # linux/prctl.h
@@ -122,6 +122,9 @@ def _of_python() -> Iterator[Path]:
     """Where Python, its packages, this one and the libraries that they load may stand."""
     yield from map(Path, (sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix, *_OF_THE_SYSTEM))
     yield from (Path(folder) for folder in os.environ.get("LD_LIBRARY_PATH", "").split(":") if folder)
+    yield from (
+        folder.parent for folder in Path(sys.base_prefix).resolve().parents if folder.name == "Cellar"
+    )  # Homebrew
     yield from (folder for folder in map(Path, sys.path) if next(folder.glob("*.dist-info"), None))
     yield Path(__file__).parents[1]  # and not the folder around it, which may be where somebody works on it
 
