@@ -58,17 +58,20 @@ _NUMBERS = {
     },
 }
 
+# linux/prctl.h, and linux/bpf_common.h and linux/seccomp.h: the program by which the kernel stops at some calls only
+_SET_SECCOMP, _SET_NO_NEW_PRIVILEGES, _FILTER = 22, 38, 2
+_LOAD_NUMBER, _EQUAL, _RETURN = (0x20, 0, 0, 0), 0x15, 0x06
+_ALLOW, _TELL_TRACER = 0x7FFF0000, 0x7FF00000
+
 # linux/ptrace.h, and __WALL of linux/wait.h: children that are threads too
-_TRACE_ME, _GO_ON_TO_NEXT_CALL, _SET_OPTIONS, _GET_CALL = 0, 24, 0x4200, 0x420E
-_MARK_CALLS, _FORKS_AND_THREADS, _EXECUTIONS, _END_WITH_TRACER = 1, 2 | 4 | 8, 16, 1 << 20
+_TRACE_ME, _GO_ON, _SET_OPTIONS = 0, 7, 0x4200
+_FORKS_AND_THREADS, _EXECUTIONS, _CALLS, _END_WITH_TRACER = 2 | 4 | 8, 1 << 4, 1 << 7, 1 << 20
+_AT_A_CALL = 7  # PTRACE_EVENT_SECCOMP
 _THREADS_TOO = 0x40000000
-_BEGUN, _CALL_BYTES, _NUMBER_AT = 1, 88, 24  # of struct ptrace_syscall_info
 
 
 def run(command: list[str], number: int) -> tuple[int, int]:
     """How many calls were begun, and how it ended, as `os.waitstatus_to_exitcode` has it."""
-    counted = set(_NUMBERS[os.uname().machine].values())
-    at_a_call = signal.SIGTRAP | 0x80  # as `_MARK_CALLS` has it
     begun, code = 0, 0
     process = _start(command)
     while True:
@@ -80,42 +83,49 @@ def run(command: list[str], number: int) -> tuple[int, int]:
             if thread == process:
                 code = os.waitstatus_to_exitcode(status)
             continue
-        stopped_by = os.WSTOPSIG(status)
-        if stopped_by == at_a_call and _call_begun_by(thread) in counted:
+        if status >> 16 == _AT_A_CALL:
             begun += 1
             if begun == number:
                 os.kill(process, signal.SIGKILL)
                 continue
-        news = stopped_by in (at_a_call, signal.SIGTRAP, signal.SIGSTOP)  # for the tracer, and no signal to pass on
-        _ptrace(_GO_ON_TO_NEXT_CALL, thread, 0, 0 if news else stopped_by)
+        stopped_by = os.WSTOPSIG(status)
+        news = stopped_by in (signal.SIGTRAP, signal.SIGSTOP)  # for the tracer, and no signal to pass on
+        _ptrace(_GO_ON, thread, 0 if news else stopped_by)
 
 
 def _start(command: list[str]) -> int:
-    """The process of the command, which goes on to its first call."""
+    """The process of the command, whose first call is still to come."""
     process = os.fork()
     if not process:
-        _ptrace(_TRACE_ME, 0, 0, 0)
+        _ptrace(_TRACE_ME)
         os.kill(os.getpid(), signal.SIGSTOP)
+        _stop_at(sorted(_NUMBERS[os.uname().machine].values()))
         os.execvp(command[0], command)
     os.waitpid(process, 0)
-    _ptrace(_SET_OPTIONS, process, 0, _MARK_CALLS | _FORKS_AND_THREADS | _EXECUTIONS | _END_WITH_TRACER)
-    _ptrace(_GO_ON_TO_NEXT_CALL, process, 0, 0)
+    _ptrace(_SET_OPTIONS, process, _FORKS_AND_THREADS | _EXECUTIONS | _CALLS | _END_WITH_TRACER)
+    _ptrace(_GO_ON, process)
     return process
 
 
-def _call_begun_by(thread: int) -> int:
-    """The number of the call that a thread begins; -1 if it comes back from one."""
-    call = ctypes.create_string_buffer(_CALL_BYTES)
-    _ptrace(_GET_CALL, thread, _CALL_BYTES, ctypes.addressof(call))
-    return int(struct.unpack_from("=Q", call, _NUMBER_AT)[0]) if call.raw[0] == _BEGUN else -1
+def _stop_at(numbers: list[int]) -> None:
+    """Has the kernel stop this process, and all that it becomes and starts, before each call of these numbers."""
+    checks = [(_EQUAL, len(numbers) - place, 0, number) for place, number in enumerate(numbers)]
+    steps = [_LOAD_NUMBER, *checks, (_RETURN, 0, 0, _ALLOW), (_RETURN, 0, 0, _TELL_TRACER)]
+    program = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *step) for step in steps))
+    described = ctypes.create_string_buffer(struct.pack("@HP", len(steps), ctypes.addressof(program)))
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.prctl.argtypes = [ctypes.c_int, *[ctypes.c_ulong] * 4]
+    libc.prctl(_SET_NO_NEW_PRIVILEGES, 1, 0, 0, 0)
+    if libc.prctl(_SET_SECCOMP, _FILTER, ctypes.addressof(described), 0, 0):
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
 
 
-def _ptrace(request: int, thread: int, address: int, data: int) -> None:
+def _ptrace(request: int, thread: int = 0, data: int = 0) -> None:
     """Raises OSError if it is refused; a thread that was killed meanwhile is none of our business."""
     libc = ctypes.CDLL(None, use_errno=True)
     libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
     libc.ptrace.restype = ctypes.c_long
-    if libc.ptrace(request, thread, address, data) < 0 and (error := ctypes.get_errno()) != errno.ESRCH:
+    if libc.ptrace(request, thread, 0, data) < 0 and (error := ctypes.get_errno()) != errno.ESRCH:
         raise OSError(error, os.strerror(error))
 
 
