@@ -23,7 +23,7 @@ from tests.shelves import RULES, Shelf
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
 
-MOMENTS = 12
+MOMENTS = 4
 QUERIES = ("лампа на маяке", "edition", "deep harbour 7", "старый мост")
 
 Answers = tuple[dict[str, Book], list[list[tuple[str, float]]]]
@@ -126,9 +126,9 @@ def test_after_a_kill_the_index_is_readable_and_the_next_ingest_ends_where_a_cle
 
 def test_killed_again_and_again_it_gets_there_in_the_end(case: Case) -> None:
     shelf = copy(case.shelf, "again")
-    for moment in range(3, MOMENTS, 2):
+    for share in (0.4, 0.6, 0.8):
         with ingesting(shelf) as process, suppress(subprocess.TimeoutExpired):
-            process.wait(case.seconds * moment / MOMENTS)
+            process.wait(case.seconds * share)
         assert answers(shelf) in (case.before, case.after)
     with ingesting(shelf) as process:
         assert process.wait(60) == 0

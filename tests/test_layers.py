@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -119,8 +120,13 @@ def module_name(path: Path, package: Path) -> str:
     return ".".join(parts[:-1] if len(parts) > 1 and parts[-1] == "__init__" else parts)
 
 
-def imports(package: Path) -> Iterator[Import]:
+@cache
+def imports(package: Path) -> tuple[Import, ...]:
     """Every import under `package`, those inside functions included."""
+    return tuple(_imports(package))
+
+
+def _imports(package: Path) -> Iterator[Import]:
     modules = {module_name(path, package): path for path in sorted(package.rglob("*.py"))}
     for by, path in modules.items():
         tree = ast.parse(path.read_text("utf-8"))
@@ -183,7 +189,7 @@ def trespasses(package: Path) -> list[str]:
 
 def loaded_at_start(package: Path) -> list[str]:
     """The heavy libraries that the command line loads before it knows its command, each with the way to it."""
-    found = list(imports(package))
+    found = imports(package)
     ways = {entrance: entrance for entrance in ENTRANCES}
     waiting = list(ENTRANCES)
     heavy = []

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from ai_library_bot import Library, Settings
+from ai_library_bot import Library, Settings, reading
 from ai_library_bot.errors import BadSetting, Unavailable
 from ai_library_bot.openai_api.tries import without_waiting
 from ai_library_bot.prices import Price
@@ -51,8 +51,9 @@ def server() -> Iterator[OpenAIServer]:
 
 
 @pytest.fixture
-def shelf(tmp_path: Path) -> Shelf:
+def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shelf:
     shelf = Shelf(tmp_path)
+    monkeypatch.setattr(reading, "ReaderPool", shelf.pool)  # worker processes are not what is tried here
     shelf.put("keeper.md", KEEPER, title="The Keeper", author="John Frost", language="en")
     shelf.put("clock.md", CLOCK, title="The Clock", author="John Frost", language="en")
     shelf.put("orchard.md", *(f"Orchard number {n} bears apples and pears every autumn." for n in range(20)))

@@ -55,7 +55,7 @@ def test_damage_is_found_and_never_shown(tmp_path: Path) -> None:
 
 @on_posix
 def test_who_searches_while_another_writes_sees_one_generation(tmp_path: Path) -> None:
-    tally = crowd.searching(tmp_path, 1.5, searchers=4)
+    tally = crowd.searching(tmp_path, 1, searchers=3)
     assert_passed(tally)
     assert tally.facts["generations published"]
 
