@@ -13,7 +13,7 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ai_library_bot.errors import Busy, CannotWrite, MissingInput
@@ -28,6 +28,7 @@ TEMPORARY = ".tmp"
 _FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
 _NO_FOLDER_SYNC = {errno.EINVAL, errno.EBADF, errno.ENOTSUP}  # network file systems without fsync of folders
+_SIGNATURE = 512  # bytes: there is no longer one
 _PATIENCE = (0.01, 0.05, 0.2, 0.5)  # seconds between tries while another program has the file open (Windows)
 
 
@@ -61,15 +62,35 @@ def locked(path: Path) -> Iterator[None]:
     try:
         with writing_into(path.parent):
             if not _try_lock(descriptor):
-                raise Busy("locked", folder=str(path.parent))
+                raise _held(path, descriptor)
+        with suppress(OSError):  # what stands in the file is a courtesy, and a full disk no reason not to roll back
+            _sign(descriptor)
         yield
     finally:
         os.close(descriptor)
 
 
+def _sign(descriptor: int) -> None:
+    """Writes into the lock file who holds it: process, computer and time, each on a line."""
+    host = os.environ.get("COMPUTERNAME", "") if sys.platform == "win32" else os.uname().nodename
+    os.ftruncate(descriptor, 0)
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    os.write(descriptor, f"{os.getpid()}\n{host}\n{time.strftime('%Y-%m-%d %H:%M')}\n".encode())
+
+
+def _held(path: Path, descriptor: int) -> Busy:
+    """Who holds the lock, as far as it says."""
+    with suppress(OSError, ValueError):
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        process, host, since = os.read(descriptor, _SIGNATURE).decode().splitlines()
+        return Busy("locked_by", folder=str(path.parent), process=int(process), host=host, since=since)
+    return Busy("locked", folder=str(path.parent))
+
+
 def _try_lock(descriptor: int) -> bool:
     try:
         if sys.platform == "win32":
+            os.lseek(descriptor, _SIGNATURE, os.SEEK_SET)  # what is locked can't be read either
             msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
         else:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

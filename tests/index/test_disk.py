@@ -98,6 +98,27 @@ def test_a_lock_is_held_by_one_and_free_after_it(tmp_path: Path) -> None:
         pass
 
 
+@pytest.mark.parametrize(
+    "said", [b"", b"7\n", b"seven\nhost\nnow\n", b"\xff\n\n\n", b"7\nhost\nnow\nand more\n"], ids=repr
+)
+def test_whatever_stands_in_the_lock_file_who_comes_second_is_turned_away(tmp_path: Path, said: bytes) -> None:
+    with disk.locked(tmp_path / "LOCK"):
+        (tmp_path / "LOCK").write_bytes(said)
+        with pytest.raises(Busy) as caught, disk.locked(tmp_path / "LOCK"):
+            pytest.fail("both hold it")
+    assert caught.value.key == "locked"
+
+
+def test_a_lock_is_held_also_where_its_holder_cannot_sign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "write", full)
+    with disk.locked(tmp_path / "LOCK"), pytest.raises(Busy) as caught, disk.locked(tmp_path / "LOCK"):
+        pytest.fail("both hold it")
+    assert caught.value.key == "locked"
+
+
 def test_an_error_under_the_lock_passes_through_and_frees_it(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="somebody else's"), disk.locked(tmp_path / "LOCK"):
         raise OSError(errno.ENOSPC, "somebody else's")

@@ -319,7 +319,8 @@ class TestWriting:
             for attempt in (Generations(two).roll_back, lambda: Generations(two).writing().__enter__()):
                 with pytest.raises(Busy) as caught:
                     attempt()
-                assert caught.value.key == "locked"
+                assert caught.value.key == "locked_by"
+                assert caught.value.details["process"] == os.getpid()
             assert Generations(two).current().number == 2
         assert publish(two, FIRST).number == 3
 
@@ -333,7 +334,7 @@ class TestWriting:
         ) as other:
             assert other.stdout is not None
             stage = Path(other.stdout.readline().decode().rstrip("\n"))
-            with pytest.raises(Busy), Generations(two).writing():
+            with pytest.raises(Busy, match=f"process {other.pid} on .+, since 20"), Generations(two).writing():
                 pytest.fail("two writers at once")
             other.kill()
             other.wait()
