@@ -19,6 +19,7 @@ _DECLARED_ENCODING = re.compile(rb"""(?i)<(?:\?xml|meta)\b[^>]*?(?:encoding|char
 _DECLARATION = re.compile(r"\ufeff?\s*<\?xml\b[^>]*>")
 _DOCTYPE = re.compile(r"(?is)<!DOCTYPE\b.*?(?=<[^!?\s]|\Z)")  # up to the first tag, with all that it declares
 _REFERENCE = re.compile(r"<!\[CDATA\[.*?(?:\]\]>|\Z)|&(?:#\w+;?|\w+;)?", re.DOTALL)
+_NUMBERED = re.compile(r"(?i)&#(?:x[0-9a-f]+|[0-9]+);?")
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
@@ -41,13 +42,22 @@ def parse_html(data: bytes | str, path: Path) -> etree._Element:
     """The root of an HTML document, read as browsers do. Raises UnreadableBook for elements nested too deep."""
     text = data if isinstance(data, str) else decode(data, _declared_encoding(data))
     parser = etree.HTMLParser(encoding="utf-8", no_network=True, huge_tree=True, remove_comments=True, remove_pis=True)
-    return _parse(_without_declaration(text), parser, path)
+    return _parse(_NUMBERED.sub(_if_allowed, _without_declaration(text)), parser, path)
+
+
+def _if_allowed(reference: re.Match[str]) -> str:
+    """The reference to a character, or nothing if no tree may hold that character."""
+    return reference.group() if _character(reference) else ""
+
+
+def _character(reference: re.Match[str]) -> str:
+    return _NOT_XML.sub("", html.unescape(reference.group()))
 
 
 def _as_xml(reference: re.Match[str]) -> str:
     """An entity of HTML as the character it stands for, a bare ampersand as `&amp;`; CDATA stays."""
     text = reference.group()
-    return text if text.startswith("<") else html.escape(html.unescape(text))
+    return text if text.startswith("<") else html.escape(_character(reference))
 
 
 def _declared_encoding(data: bytes) -> str:

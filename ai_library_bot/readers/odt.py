@@ -8,7 +8,7 @@ from lxml import etree
 
 from ai_library_bot.errors import UnreadableBook
 from ai_library_bot.readers.archive import Archive
-from ai_library_bot.readers.markup import attribute, empty, find_all, local, parse_xml, text_of
+from ai_library_bot.readers.markup import attribute, empty, find_all, local, parse_xml, remove, text_of
 from ai_library_bot.readers.sections import sections
 from ai_library_bot.types import BookText
 
@@ -93,7 +93,7 @@ def _make_html(body: etree._Element, numbered: set[str]) -> None:
             element.tag = "note"
             element.set("mark", text_of(citation))
             if citation is not None:
-                element.remove(citation)
+                remove(citation)
         elif name in _LEFT_OUT:
             empty(element)
             element.tag = "span"

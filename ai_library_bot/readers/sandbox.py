@@ -12,10 +12,12 @@ import json
 import os
 import struct
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from ai_library_bot.readers import seccomp
 
 if TYPE_CHECKING:
     import ctypes
@@ -35,7 +37,7 @@ _OF_THE_SYSTEM = "/usr /lib /lib32 /lib64 /etc/ld.so.cache /nix/store /gnu/store
 _TRY_SECONDS = 30
 
 # linux/prctl.h
-_PR_SET_SECCOMP, _PR_SET_NO_NEW_PRIVS, _SECCOMP_MODE_FILTER = 22, 38, 2
+_SET_NO_NEW_PRIVILEGES = 38
 
 # linux/landlock.h: the numbers of the calls are the same on every machine
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
@@ -44,15 +46,6 @@ _EXECUTE, _CHANGE_FILES = 1 << 0, 1 << 1 | sum(1 << bit for bit in range(4, 13))
 _READ_FILE, _READ_FOLDER = 1 << 2, 1 << 3
 _NEWER_ACCESS = ((2, 1 << 13), (3, 1 << 14), (5, 1 << 15))  # since which version: refer, truncate, ioctl of devices
 _TCP, _OUTSIDE_PROCESSES = 0b11, 0b11  # bind and connect; abstract sockets and signals
-
-# linux/audit.h, and of each machine the numbers of: socket, execve, execveat, ptrace; io_uring_setup is 425 on all
-_MACHINES = {
-    "x86_64": (0xC000003E, (41, 59, 322, 101, 425)),
-    "aarch64": (0xC00000B7, (198, 221, 281, 117, 425)),
-}
-_X32 = 0x40000000  # the other numbers by which x86_64 can be called
-_LOAD, _EQUAL, _AT_LEAST, _RETURN = 0x20, 0x15, 0x35, 0x06  # linux/bpf_common.h
-_ALLOW, _REFUSE = 0x7FFF0000, 0x00050001  # SECCOMP_RET_ALLOW, SECCOMP_RET_ERRNO with EPERM
 
 
 def confine() -> frozenset[str]:
@@ -64,11 +57,10 @@ def confine() -> frozenset[str]:
         libc = ctypes.CDLL(None)
         libc.prctl.argtypes = [ctypes.c_int, *[ctypes.c_ulong] * 4]
         libc.syscall.restype = ctypes.c_long
-        libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)  # what the two below ask for in return
-        if _forbid_files(libc):
-            holds.add("files")
-        if _forbid_sockets(libc):
-            holds.add("network")
+        libc.prctl(_SET_NO_NEW_PRIVILEGES, 1, 0, 0, 0)  # what the two below ask for in return
+        files, calls = _forbid_files(libc), seccomp.install(libc)
+        holds |= {"network"} if calls else set()
+        holds |= {"files"} if files and calls else set()  # Landlock alone leaves modes, times and attributes
     return frozenset(holds)
 
 
@@ -121,12 +113,18 @@ def _forbid_files(libc: ctypes.CDLL) -> bool:
 def _of_python() -> Iterator[Path]:
     """Where Python, its packages, this one and the libraries that they load may stand."""
     yield from map(Path, (sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix, *_OF_THE_SYSTEM))
-    yield from (Path(folder) for folder in os.environ.get("LD_LIBRARY_PATH", "").split(":") if folder)
+    yield from filter(Path.is_absolute, map(Path, os.environ.get("LD_LIBRARY_PATH", "").split(":")))
     yield from (
         folder.parent for folder in Path(sys.base_prefix).resolve().parents if folder.name == "Cellar"
     )  # Homebrew
-    yield from (folder for folder in map(Path, sys.path) if next(folder.glob("*.dist-info"), None))
+    yield from filter(_holds_packages, map(Path, sys.path))
     yield Path(__file__).parents[1]  # and not the folder around it, which may be where somebody works on it
+
+
+def _holds_packages(folder: Path) -> bool:
+    with suppress(OSError):
+        return next(folder.glob("*.dist-info"), None) is not None
+    return False
 
 
 def _allow_reading(libc: ctypes.CDLL, ruleset: int, path: Path) -> None:
@@ -146,28 +144,6 @@ def _call(libc: ctypes.CDLL, number: int, *arguments: int | bytes | None) -> int
 
     whole = (ctypes.c_long(value) if isinstance(value, int) else value for value in arguments)
     return int(libc.syscall(ctypes.c_long(number), *whole))
-
-
-def _forbid_sockets(libc: ctypes.CDLL) -> bool:
-    """Whether no socket can be opened and no program started any more (seccomp)."""
-    machine = _MACHINES.get(os.uname().machine)
-    if machine is None or sys.maxsize < 2**32:  # a program of 32 bits calls by other numbers
-        return False
-    import ctypes
-
-    program = _filter(*machine)
-    instructions = ctypes.create_string_buffer(b"".join(program))
-    described = ctypes.create_string_buffer(struct.pack("@HP", len(program), ctypes.addressof(instructions)))
-    return bool(libc.prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.addressof(described), 0, 0) == 0)
-
-
-def _filter(architecture: int, refused: Sequence[int]) -> list[bytes]:
-    """The program that the kernel runs at each call: it looks at the architecture and at the call's number."""
-    steps = [(_LOAD, 0, 0, 4), (_EQUAL, 0, len(refused) + 3, architecture), (_LOAD, 0, 0, 0)]
-    checks = [(_AT_LEAST, _X32), *((_EQUAL, number) for number in refused)]
-    steps += [(code, len(checks) - place, 0, number) for place, (code, number) in enumerate(checks)]
-    steps += [(_RETURN, 0, 0, _ALLOW), (_RETURN, 0, 0, _REFUSE)]
-    return [struct.pack("=HBBI", *step) for step in steps]
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Callable, Iterator
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -92,10 +92,13 @@ def _with_notes_in_place(chapters: list[Chapter]) -> list[Chapter]:
             others = [*chapters[:index], *chapters[index + 1 :]]
             found = {number for chapter in others for block in chapter.blocks for number in mark.findall(block)}
             if len(found & notes.keys()) >= _MOST * len(notes):
-                chapters = [Chapter(path, list(_annotated(blocks, mark, notes))) for path, blocks in chapters]
-                chapters[index] = Chapter(
-                    path, [f"[{number}] {notes[number]}" for number in notes if number not in found]
-                )
+                waiting = dict(notes)
+                chapters = [
+                    Chapter(path, [f"[{number}] {note}" for number, note in notes.items() if number not in found])
+                    if chapter is chapters[index]
+                    else Chapter(chapter.path, list(_annotated(chapter.blocks, mark, waiting)))
+                    for chapter in chapters
+                ]
                 break
     return chapters
 
@@ -115,10 +118,15 @@ def _entries(blocks: list[str]) -> dict[str, str]:
     return entries
 
 
-def _annotated(blocks: list[str], mark: re.Pattern[str], notes: dict[str, str]) -> Iterator[str]:
+def _annotated(blocks: list[str], mark: re.Pattern[str], waiting: dict[str, str]) -> Iterator[str]:
+    """The blocks, each note that is `waiting` behind the first that refers to it; then it waits no more."""
     for block in blocks:
-        numbers = [number for number in mark.findall(block) if number in notes]
-        if numbers:
-            block = re.sub(rf"\s?{mark.pattern}", lambda found: "" if found[1] in notes else found[0], block)
+        notes = {number: waiting.pop(number) for number in mark.findall(block) if number in waiting}
+        if notes:
+            block = re.sub(rf"\s?{mark.pattern}", partial(_without_mark, notes), block)
         yield block
-        yield from (f"[{number}] {notes[number]}" for number in numbers)
+        yield from (f"[{number}] {note}" for number, note in notes.items())
+
+
+def _without_mark(notes: dict[str, str], found: re.Match[str]) -> str:
+    return "" if found[1] in notes else found[0]

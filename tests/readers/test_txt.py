@@ -251,6 +251,19 @@ def test_notes_at_the_end_stand_behind_the_block_that_refers_to_them(left: str, 
     assert found[0].text == "Он сел в экипаж.\n\n[1] Повозка.\n\nПриехали в порт, и вышли.\n\n[2] Гавань."
 
 
+def test_a_note_stands_once_however_often_it_is_referred_to() -> None:
+    note = "A lamp of the old kind. " * 400
+    text = (
+        "The Lamp\n\nChapter 1\n\n"
+        + "\n\n".join(f"Line {n} tells of it.[1]" for n in range(400))
+        + f"\n\nNotes\n\n1\n\n{note}"
+    )
+    whole = "\n".join(section.text for section in book(text).sections)
+    assert whole.count("A lamp of the old kind.") == 400
+    assert whole.startswith("Line 0 tells of it.\n\n[1] A lamp")
+    assert "Line 1 tells of it.[1]" in whole
+
+
 def test_notes_that_nothing_refers_to_stay_where_they_are() -> None:
     text = f"Глава 1\n\n{RUSSIAN}\n\nПримечания\n\n1\n\nПовозка.\n\n2\n\nГавань."
     assert headings(text) == [("Глава 1",), ("Примечания",)]
