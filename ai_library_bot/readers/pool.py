@@ -22,7 +22,7 @@ from types import TracebackType
 from typing import BinaryIO, Self
 
 from ai_library_bot.errors import Unavailable, UnreadableBook
-from ai_library_bot.readers.worker import BOOK_SECONDS, READY, Wanted, decode, decode_picture
+from ai_library_bot.readers.worker import ANSWER_BYTES, BOOK_SECONDS, READY, Wanted, decode, decode_picture
 from ai_library_bot.types import BookText
 
 COMMAND = (sys.executable, "-P", "-m", "ai_library_bot.readers.worker")
@@ -45,7 +45,6 @@ Request = Mapping[str, str | int]
 _AHEAD = 4  # books read and not yet asked for, per worker: enough to work on beside one slow book
 _SLICE_SECONDS = 0.2  # a Ctrl-C in the instant before a wait is heard only after it: no wait may be long
 _PIECE_BYTES = 1024**2  # of a file at a time, however large it is
-_ANSWER_BYTES = 256 * 1024**2
 _OUT_OF_TIME = {-getattr(signal, name) for name in ("SIGALRM", "SIGXCPU") if hasattr(signal, name)}
 
 
@@ -192,11 +191,13 @@ class _Worker:
         try:
             with self._killed_after(seconds):
                 self._send(path, file, request)
-                answer = decode(self._answers.readline(_ANSWER_BYTES))
+                answer = decode(self._answers.readline(ANSWER_BYTES + 1))
         except UnreadableBook as error:
             return error
         except ValueError:
             return self._why_it_died(str(path), seconds)
+        if isinstance(answer, UnreadableBook):
+            answer.details["path"] = str(path)  # whatever the worker says which it was
         self._books += 1
         self.usable = not self._late and self._books < BOOKS_PER_WORKER
         return answer

@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
 from ai_library_bot.errors import UnreadableBook
+from ai_library_bot.locales import messages
 from ai_library_bot.readers import png
 from ai_library_bot.readers.sandbox import confine
 from ai_library_bot.text import one_line
@@ -39,10 +40,15 @@ if sys.platform != "win32":
 BOOK_SECONDS = 120
 """How long the reading of one book, or a page's drawing, may take, in seconds of the clock and of the processor."""
 
+ANSWER_BYTES = 64 * 1024**2
+"""The longest line with which a worker answers. Of all novels ever printed none comes near to it."""
+
 READY = b"ready\n"
 
 _ORPHAN_SECONDS = BOOK_SECONDS + 5  # the one who asked counts first
 _ERROR_CHARACTERS = 200
+_MOST_VALUES = 5_000_000  # of an answer: each takes Python some 60 bytes, and in JSON two
+_LAST_YEAR = 9999
 
 Wanted = TypeVar("Wanted")  # BookText or, of a picture, bytes
 
@@ -69,7 +75,10 @@ def serve(read: Callable[[bytes, Path], BookText], draw: Callable[[bytes, Path, 
         work = partial(draw, data, path, **request) if request else partial(read, data, path)
         with _limited_time():
             answer = _answer(work, path)
-        answers.write(encode(answer))
+        line = encode(answer)
+        if len(line) > ANSWER_BYTES:
+            line = encode(UnreadableBook("text_too_long", path=str(path), megabytes=ANSWER_BYTES // 1024**2))
+        answers.write(line)
         answers.flush()
 
 
@@ -108,26 +117,43 @@ def decode_picture(line: bytes) -> bytes | UnreadableBook:
 
 
 def _decoded(line: bytes, wanted: Callable[[dict[str, Any]], Wanted]) -> Wanted | UnreadableBook:
+    if sum(map(line.count, (b'"', b",", b"[", b"{"))) > _MOST_VALUES:
+        raise ValueError("more values than any book has")
     try:
         fields = json.loads(line.decode("utf-8", "surrogatepass"))
-        if "failed" in fields:
-            return UnreadableBook(str(fields["failed"]), retry=bool(fields["retry"]), **_details(fields["details"]))
-        return wanted(fields)
-    except (AttributeError, KeyError, OverflowError, RecursionError, TypeError) as error:
+        return _failure(fields) if "failed" in fields else wanted(fields)
+    except (AttributeError, LookupError, OverflowError, RecursionError, TypeError) as error:
         raise ValueError("no answer to what was asked") from error
+
+
+def _failure(fields: dict[str, Any]) -> UnreadableBook:
+    failure = UnreadableBook(str(fields["failed"]), retry=bool(fields["retry"]), **_details(fields["details"]))
+    failure.say("en")  # an unknown key, or a detail that is missing, shows here and not when a person is told
+    return failure
 
 
 def _book(fields: dict[str, Any]) -> BookText:
     book = fields["book"]
+    warnings = tuple(map(_text, book["warnings"]))
+    year = None if book["year"] is None else int(book["year"])
+    if not all(f"warning.{warning}" in messages("en") for warning in warnings) or abs(year or 0) > _LAST_YEAR:
+        raise ValueError("no warning and no year that there is")
     return BookText(
-        format=str(book["format"]),
+        format=_text(book["format"]),
         sections=tuple(map(_section, book["sections"])),
-        title=str(book["title"]),
-        authors=tuple(map(str, book["authors"])),
-        language=str(book["language"]),
-        year=None if book["year"] is None else int(book["year"]),
-        warnings=tuple(map(str, book["warnings"])),
+        title=_text(book["title"]),
+        authors=tuple(map(_text, book["authors"])),
+        language=_text(book["language"]),
+        year=year,
+        warnings=warnings,
     )
+
+
+def _text(value: object) -> str:
+    """The text; half of a character (a lone surrogate), which nothing can store, is a ValueError."""
+    text = str(value)
+    text.encode()
+    return text
 
 
 def _picture(fields: dict[str, Any]) -> bytes:
@@ -138,11 +164,12 @@ def _picture(fields: dict[str, Any]) -> bytes:
 
 
 def _section(fields: dict[str, Any]) -> Section:
-    return Section(
-        heading=tuple(map(str, fields["heading"])),
-        text=str(fields["text"]),
-        pages=tuple((int(offset), int(page)) for offset, page in fields["pages"]),
-    )
+    text = _text(fields["text"])
+    pages = tuple((int(offset), int(page)) for offset, page in fields["pages"])
+    offsets = [0, *(offset for offset, _ in pages), len(text)]
+    if offsets != sorted(offsets):
+        raise ValueError("pages that do not follow one another")
+    return Section(heading=tuple(map(_text, fields["heading"])), text=text, pages=pages)
 
 
 def _details(fields: dict[str, Any]) -> dict[str, str | int | float]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ai_library_bot.errors import UnreadableBook
 from ai_library_bot.readers import png
-from ai_library_bot.readers.worker import serve
+from ai_library_bot.readers.worker import ANSWER_BYTES, serve
 from ai_library_bot.types import BookText, Section
 
 
@@ -40,6 +40,10 @@ def read(data: bytes, path: Path) -> BookText:
             os.write(1, b'{"book": {}}\n')
             os.system("echo '{}'")
             return book(repr(sys.stdin.read()))
+        case "long":
+            return BookText("txt", (Section((), "Жил-был смотритель маяка. " * (ANSWER_BYTES // 40)),))
+        case "stranger":
+            raise UnreadableBook("cannot_open", path="somebody else's", reason="none")
         case "hijacked":
             for descriptor in range(3, 20):
                 try:

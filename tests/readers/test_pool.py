@@ -204,6 +204,14 @@ def test_the_reason_a_reader_gives_is_passed_on(pool: ReaderPool) -> None:
     assert (bad.key, bad.details["reason"], bad.retry) == ("cannot_open", "broken", True)
 
 
+def test_a_failure_is_that_of_the_file_that_was_asked_for(pool: ReaderPool) -> None:
+    assert failure(pool, "stranger").key == "cannot_open"
+
+
+def test_a_book_with_more_text_than_any_is_named_so(pool: ReaderPool) -> None:
+    assert failure(pool, "long").key == "text_too_long"
+
+
 def test_a_picture_comes_from_a_worker_too(pool: ReaderPool) -> None:
     assert pool.picture(file("lamp"), 1, "текст", 0, 5) == png.SIGNATURE + b"lamp"
 

@@ -20,21 +20,26 @@ from tests.readers.files import drawn
 from tests.readers.pixels import alike
 
 ANYTHING = st.text(st.characters() | st.characters(categories=["Cs"]), max_size=20)
-SECTIONS = st.builds(
-    Section,
-    heading=st.lists(ANYTHING, max_size=3).map(tuple),
-    text=ANYTHING,
-    pages=st.lists(st.tuples(st.integers(0, 10**9), st.integers()), max_size=3).map(tuple),
-)
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+
+
+@st.composite
+def sections(draw: st.DrawFn) -> Section:
+    text = draw(TEXT)
+    offsets = sorted(draw(st.lists(st.integers(0, len(text)), max_size=3)))
+    pages = tuple((offset, draw(st.integers())) for offset in offsets)
+    return Section(heading=tuple(draw(st.lists(TEXT, max_size=3))), text=text, pages=pages)
+
+
 BOOKS = st.builds(
     BookText,
-    format=ANYTHING,
-    sections=st.lists(SECTIONS, max_size=3).map(tuple),
-    title=ANYTHING,
-    authors=st.lists(ANYTHING, max_size=3).map(tuple),
-    language=ANYTHING,
+    format=TEXT,
+    sections=st.lists(sections(), max_size=3).map(tuple),
+    title=TEXT,
+    authors=st.lists(TEXT, max_size=3).map(tuple),
+    language=TEXT,
     year=st.none() | st.integers(-3000, 3000),
-    warnings=st.lists(ANYTHING, max_size=3).map(tuple),
+    warnings=st.lists(st.sampled_from(["undecodable", "parts_missing"]), max_size=3).map(tuple),
 )
 DETAILS = st.fixed_dictionaries({"path": ANYTHING}, optional={"seconds": st.integers(), "share": st.floats(0, 1)})
 FIELDS = ["book", "picture", "failed", "details", "retry", "sections", "key", "year"]
@@ -59,7 +64,7 @@ def test_a_picture_comes_through_in_one_line(content: bytes) -> None:
     assert decode_picture(line) == png.SIGNATURE + content
 
 
-@given(ANYTHING, DETAILS, st.booleans())
+@given(st.sampled_from(["empty_file", "no_text", "reader_died"]), DETAILS, st.booleans())
 def test_a_failure_comes_through_with_its_reason(key: str, details: dict[str, str | int | float], retry: bool) -> None:
     line = encode(UnreadableBook(key, retry=retry, **details))
     for failure in (decode(line), decode_picture(line)):
@@ -93,7 +98,21 @@ def test_a_picture_of_another_kind_is_a_value_error(picture: object) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"year": 1e999}, {"year": "soon"}, {"sections": [{}]}, {"sections": 7}, {"authors": None}],
+    [
+        {"year": 1e999},
+        {"year": "soon"},
+        {"year": 10**9},
+        {"sections": [{}]},
+        {"sections": 7},
+        {"sections": [{"heading": [], "text": "lamp", "pages": [[3, 1], [2, 2]]}]},
+        {"sections": [{"heading": [], "text": "lamp", "pages": [[-1, 1]]}]},
+        {"sections": [{"heading": [], "text": "lamp", "pages": [[5, 1]]}]},
+        {"sections": [{"heading": ["\ud800"], "text": "lamp", "pages": []}]},
+        {"sections": [{"heading": [], "text": "\udcff", "pages": []}]},
+        {"title": "\ud83d"},
+        {"authors": None},
+        {"warnings": ["no such warning"]},
+    ],
     ids=str,
 )
 def test_a_book_with_a_field_of_another_kind_is_a_value_error(change: dict[str, object]) -> None:
@@ -101,6 +120,28 @@ def test_a_book_with_a_field_of_another_kind_is_a_value_error(change: dict[str, 
     fields["book"].update(change)
     with pytest.raises(ValueError, match=r"."):
         decode(json.dumps(fields).encode())
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"failed": "no_such_key", "details": {"path": "a"}, "retry": False},
+        {"failed": "setting", "details": {"path": "a"}, "retry": False},
+        {"failed": "other_kind", "details": {"path": "a"}, "retry": False},
+        {"failed": "empty_file", "details": {}, "retry": False},
+        {"failed": ["empty_file"], "details": {"path": "a"}, "retry": False},
+    ],
+    ids=str,
+)
+def test_a_failure_that_could_not_be_told_is_a_value_error(fields: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        decode(json.dumps(fields).encode())
+
+
+@pytest.mark.parametrize("value", ["[", "[],", '"",', '{"a":'])
+def test_an_answer_that_would_fill_the_memory_is_not_even_looked_at(value: str) -> None:
+    with pytest.raises(ValueError, match="more values"):
+        decode(value.encode() * 6_000_000)
 
 
 def request(data: bytes, **wanted: str | int) -> bytes:
