@@ -11,6 +11,7 @@ from typing import Any
 
 from ai_library_bot.errors import LibraryError
 from ai_library_bot.locales import Messages
+from ai_library_bot.text import escaped
 from ai_library_bot.types import (
     Answer,
     Book,
@@ -34,11 +35,12 @@ Json = dict[str, Any]
 def write(value: Json) -> None:
     """Write one object and a line end to standard output, in UTF-8 whatever the locale.
 
-    A byte of a file name that is no UTF-8 comes out as an escape such as `\\udcff`, which Python reads back unchanged.
+    What a terminal would obey comes out as an escape, and so does a byte of a file name that is no UTF-8, such as
+    `\\udcff`, which Python reads back unchanged.
     """
-    text = json.dumps(value, ensure_ascii=False, indent=2 if sys.stdout.isatty() else None)
+    text = escaped(json.dumps(value, ensure_ascii=False, indent=2 if sys.stdout.isatty() else None))
     sys.stdout.flush()
-    sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace") + b"\n")
+    sys.stdout.buffer.write(text.encode() + b"\n")
     sys.stdout.buffer.flush()
 
 

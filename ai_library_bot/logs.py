@@ -6,10 +6,12 @@ import json
 import logging
 from collections.abc import Iterator
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlsplit
+from typing import TYPE_CHECKING
+from urllib.parse import quote, unquote, urlsplit
 
 from pydantic import SecretStr
+
+from ai_library_bot.text import escaped, visible
 
 if TYPE_CHECKING:
     from ai_library_bot.settings import Settings
@@ -56,24 +58,27 @@ def question_id() -> str:
 def _secrets(settings: Settings) -> Iterator[str]:
     for name in type(settings).model_fields:
         value = getattr(settings, name)
-        if isinstance(value, SecretStr):
-            secret = value.get_secret_value()
-            hidden = (urlsplit(secret).password or "") if "://" in secret else secret
-            for spelling in (hidden, quote(hidden, safe="")):
-                if len(spelling) >= _SHORTEST:
-                    yield spelling
+        is_secret = isinstance(value, SecretStr)
+        told = value.get_secret_value() if is_secret else str(value)
+        hidden = (urlsplit(told).password or "") if "://" in told else told * is_secret
+        for spelling in (hidden, quote(hidden, safe=""), unquote(hidden)):
+            if len(spelling) >= _SHORTEST:
+                yield spelling
 
 
 class _ForPeople(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         number = question_id()
         record.question = f" [{number}]" if number else ""
-        return redacted(super().format(record))
+        return "\n".join(map(visible, redacted(super().format(record)).split("\n")))
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's own name
+        return visible(super().formatMessage(record))  # one line for each event, whatever stands in it
 
 
 class _AsJson(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        told: dict[str, Any] = {
+        told = {
             "time": self.formatTime(record, "%Y-%m-%dT%H:%M:%S%z"),
             "level": record.levelname,
             "logger": record.name,
@@ -83,4 +88,4 @@ class _AsJson(logging.Formatter):
             told["question"] = number
         if record.exc_info:
             told["trace"] = self.formatException(record.exc_info)
-        return redacted(json.dumps(told, ensure_ascii=False))
+        return escaped(json.dumps({name: redacted(value) for name, value in told.items()}, ensure_ascii=False))

@@ -5,6 +5,7 @@ Spans are `(start, end)` character offsets into the text that was given, so `tex
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
 from collections.abc import Callable, Iterator
@@ -67,6 +68,11 @@ def printable(text: str) -> str:
 def visible(text: str) -> str:
     """The text on one line for a screen, control and invisible characters written out, such as `\\x1b` and `\\n`."""
     return _UNWANTED_ON_A_LINE.sub(lambda match: match.group().encode("unicode-escape").decode(), text)
+
+
+def escaped(json_text: str) -> str:
+    """The same JSON, its control and invisible characters as escapes: no terminal on which it is printed obeys them."""
+    return _UNWANTED.sub(lambda match: json.dumps(match.group())[1:-1], json_text)
 
 
 def fold(text: str) -> str:

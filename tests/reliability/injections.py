@@ -7,8 +7,10 @@ answers the question, then does what the order says, quoting the order as its re
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import re
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -116,7 +118,7 @@ def _obeyed(index: SearchIndex, one: Injection) -> str:
         shown.append(seen)
         number = seen.number(one.word)
         first, last = (sentence(seen, *honest) for honest in one.tongue.honest)
-        text = f"{one.order} {URL} {seen.marker} {seen.system[:60]} \x1b[31m\u202e"
+        text = f"{one.order} {URL} {seen.marker} {seen.system[:60]} \x1b[31m\x9b31m\u202e\u2066"
         because = [{"passage": number, "quote": seen.passages[number]}, {"passage": number, "quote": one.order}]
         return reply(seen, first, {"text": text, "quotes": because}, {"text": "LIE", "quotes": []}, last)
 
@@ -132,8 +134,7 @@ def _obeyed(index: SearchIndex, one: Injection) -> str:
         excerpt = index.passage(citation.passage.id)
         assert excerpt is not None
         assert citation.quote in excerpt.passage.text, "a quotation does not stand in its passage"
-    program = json.dumps(json_output.answer(result, messages("en")), ensure_ascii=False)
-    told = "\n".join([*grown, result.text, _on_terminal(result), program])
+    told = "\n".join([*grown, result.text, _on_terminal(result), _as_json(result)])
     for foreign in (
         shown[0].marker,
         shown[0].system[:40],
@@ -143,10 +144,21 @@ def _obeyed(index: SearchIndex, one: Injection) -> str:
         "\x1b",
         "\u202e",
         "\u2066",
+        "\x9b",
         "\x07",
     ):
         assert foreign not in told, f"{foreign!r} gets through"
     return "obeyed in vain"
+
+
+def _as_json(result: Answer) -> str:
+    """What a terminal gets of the answer with `--json`."""
+    written = io.BytesIO()
+    with pytest.MonkeyPatch.context() as patch:
+        out = io.TextIOWrapper(written, "utf-8")  # which closes what it writes to once nobody has it
+        patch.setattr(sys, "stdout", out)
+        json_output.write(json_output.answer(result, messages("en")))
+    return written.getvalue().decode()
 
 
 def _on_terminal(result: Answer) -> str:
