@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ai_library_bot.errors import MissingInput
 from ai_library_bot.readers import SUFFIXES, suffix_of
+from ai_library_bot.readers.opening import opened
 
 OTHER_KINDS = frozenset("azw azw3 cbr cbz chm djv djvu doc fb3 kfx lit lrf mobi pdb prc".split())
 """Kinds of books that no reader here reads; they are named, other files are passed over in silence."""
@@ -59,24 +60,27 @@ class Shelf:
 def scan(paths: Sequence[Path]) -> Shelf:
     """The shelf made of files and of folders with all their subfolders.
 
-    A link to a folder is not followed, nor one to a file that lies in none of the given folders: a link that came in
-    somebody's archive must not bring this computer's own files into the index.
+    A link to a folder is not followed, nor one to a file that lies in none of the given folders, unless it is given
+    itself, without its neighbours: a link that came in somebody's archive must not bring this computer's own files into
+    the index.
     Raises MissingInput for a path that is not there, and for a folder without a single book: a disk that is not
     mounted looks like this, and must not empty the library.
     """
     roots = tuple(Path(os.path.abspath(path)) for path in paths)  # noqa: PTH100 - as typed, symbolic links kept
-    real_roots = [root.resolve() for root in roots]
+    real_roots = [root.resolve() for root in roots if root.is_dir() or not root.is_symlink()]
     found: dict[Path, Found] = {}
     outside: set[Path] = set()
     for root in roots:
         if not root.exists():
             raise MissingInput("no_such_path", path=str(root))
+        named = [other.parent for other in roots].count(root.parent) == 1  # else the shell may have: library ingest *
         here = [_found(root)] if root.is_file() else list(_books_in(root))
         if not here:
             raise MissingInput("no_books_there", path=str(root), kinds=", ".join(sorted(SUFFIXES)))
         for each in here:
-            leads_out = each.path != root and each.path.is_symlink() and not _lies_in(real_roots, each.path.resolve())
-            outside.add(each.path) if leads_out else found.setdefault(each.path, each)
+            asked_for = each.path == root and named
+            leads_out = each.path.is_symlink() and not _lies_in(real_roots, each.path.resolve())
+            outside.add(each.path) if leads_out and not asked_for else found.setdefault(each.path, each)
     return Shelf(roots, tuple(found[path] for path in sorted(found)), tuple(sorted(outside - found.keys())))
 
 
@@ -110,7 +114,7 @@ def settled_ns(modified_ns: int) -> int:
 def book_id(path: Path) -> str:
     """The id of the book in a file: the beginning of the SHA-256 of its bytes. Raises OSError."""
     digest = hashlib.sha256()
-    with path.open("rb") as file:
+    with opened(path) as file:
         while block := file.read(_BLOCK):
             digest.update(block)
     return digest.hexdigest()[:_ID_LENGTH]

@@ -83,6 +83,7 @@ def test_a_link_that_a_person_names_is_followed(folder: Path, tmp_path: Path) ->
         assert link in [file.path for file in named.found]
         assert named.outside == ()
     assert len(scan([shelf]).found) == len(NAMES)
+    assert scan(sorted(folder.glob("*.*"))).outside == (link,)
 
 
 @pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="the file system takes no such names")

@@ -103,11 +103,14 @@ class Generations:
         """Whether the error comes of damage to what `current` gave; then `current` will not give it again."""
         if error.key != "file_damaged":
             return False
+        file = Path(str(error.details["file"]))
+        if any(_is_gone(folder) for folder in (file, *file.parents) if folder.parent == self.folder / "generations"):
+            return True  # it was only removed meanwhile, and another one is the active one now
         found = self.newest_sound()
         try:
             return found is not None and bool(self.verify(found.number).damages)
         except BadRequest:
-            return True  # it was only removed meanwhile, and another one is the active one now
+            return True  # as above, between these two lines
 
     def roll_back(self, to: int | None = None) -> tuple[int, int]:
         """Makes another generation the active one and returns `(from, to)`.
@@ -283,6 +286,11 @@ def _numbers(index: Path) -> list[int]:
         names = [path.name for path in (index / "generations").iterdir()]
         return sorted((int(name) for name in names if name.isdecimal()), reverse=True)
     return []
+
+
+def _is_gone(folder: Path) -> bool:
+    """Whether a generation that was published stood there once."""
+    return folder.name.isdecimal() and not folder.exists()
 
 
 def _mark_of(index: Path, number: int) -> Path:

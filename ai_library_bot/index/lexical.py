@@ -240,7 +240,8 @@ class LexicalIndex:
         query = tantivy.Query.term_query(self._schema, "book", book_id, index_option="basic")
         found = self._searcher.hits(query, max(1, self._searcher.count(query)))
         entries = (self._entry(address) for _, address in found)
-        return sorted(entries, key=lambda entry: (entry.passage.section, entry.passage.start))
+        of_the_book = (entry for entry in entries if entry.passage.book_id == book_id)
+        return sorted(of_the_book, key=lambda entry: (entry.passage.section, entry.passage.start))
 
     def candidates(self, terms: Sequence[Term], limit: int, book_ids: Sequence[str] | None = None) -> list[Entry]:
         """The passages that BM25 puts first for the terms, best first; only of the books `book_ids` if given."""
@@ -265,7 +266,9 @@ class LexicalIndex:
         matching = self._any(term for term in terms if term not in raising)
         for part in self._parts(raising):
             matching = query.boolean_query([(must, matching), (tantivy.Occur.Should, part)])
-        return [self._entry(address) for _, address in best(matching)]
+        entries = [self._entry(address) for _, address in best(matching)]
+        # The passages are checked against their sums, the list of who is in which book is not: damage to it shows here.
+        return [entry for entry in entries if book_ids is None or entry.passage.book_id in book_ids]
 
     def _raising(self, terms: Sequence[Term], score: float) -> list[Term]:
         """The terms that need not be looked for: by themselves they lift no passage to that score.

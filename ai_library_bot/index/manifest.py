@@ -75,6 +75,8 @@ def read(folder: Path) -> Published | None:
     fields = json.loads(sealed)
     if fields["format"] > FORMAT:
         raise BadData("index_too_new", folder=str(folder), program=fields["program"])
+    if fields["number"] != int(folder.stem):
+        return None  # brought here under another name, perhaps from a backup: nothing knows it by that number
     return Published(
         number=fields["number"],
         folder=folder,

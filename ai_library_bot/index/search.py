@@ -179,11 +179,11 @@ class SearchIndex:
 
     @cached_property
     def _meaning(self) -> Meaning | None:
-        """The vectors; None if there are none. Opened when the first query has one: faiss and numpy take 150 ms."""
+        """The vectors, if the generation has any; opened when the first query has one: faiss and numpy take 150 ms."""
         from ai_library_bot.index.hybrid import CALIBRATION, Meaning
 
         folder = self.published.folder / VECTORS
-        if not folder.exists():
+        if f"{VECTORS}/{LIST}" not in self.published.files:
             return None
         manifest.check(self.published, (f"{VECTORS}/{LIST}", f"{VECTORS}/{CALIBRATION}"))
         return Meaning(folder)

@@ -22,6 +22,7 @@ from types import TracebackType
 from typing import BinaryIO, Self
 
 from ai_library_bot.errors import Unavailable, UnreadableBook
+from ai_library_bot.readers.opening import opened
 from ai_library_bot.readers.worker import ANSWER_BYTES, BOOK_SECONDS, READY, Wanted, decode, decode_picture
 from ai_library_bot.types import BookText
 
@@ -122,7 +123,7 @@ class ReaderPool:
         self, path: Path, request: Request, decode: Callable[[bytes], Wanted | UnreadableBook]
     ) -> Wanted | UnreadableBook:
         try:
-            file = path.open("rb")
+            file = opened(path)
         except OSError as error:
             return _cannot_open(path, error)
         with file:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ai_library_bot.errors import BadRequest, MissingInput, Unavailable
+from ai_library_bot.errors import BadData, BadRequest, MissingInput, Unavailable
 from ai_library_bot.index.search import SearchIndex
 from ai_library_bot.types import SearchResult
 from tests.fakes_embedder import FakeEmbedder, hashed_words
@@ -336,14 +336,19 @@ class TestRemoved:
         assert len(shelf.open().search("storm", 5)) == 0
 
     @pytest.mark.skipif(sys.platform == "win32", reason="what is open can't be removed there")
-    def test_an_index_removed_since_it_was_opened_is_still_searched(self, tmp_path: Path) -> None:
+    def test_one_removed_since_it_was_opened_is_searched_whole_or_not_at_all(self, tmp_path: Path) -> None:
         shelf = Shelf(tmp_path)
         shelf.put("storm.md", STORM)
         shelf.ingest(embedder=FakeEmbedder())
         before = shelf.open()
+        shelf.put("bell.md", BELL)
+        shelf.ingest(embedder=FakeEmbedder())
         shutil.rmtree(before.published.folder)
-        found = before.search("storm", 5, vector=hashed_words("storm", 64))
-        assert (found.mode, [hit.passage.text for hit in found]) == ("lexical", [STORM])
+        assert [hit.passage.text for hit in before.search("storm", 5)] == [STORM]
+        with pytest.raises(BadData) as caught:  # its vectors are not there any more
+            before.search("storm", 5, vector=hashed_words("storm", 64))
+        assert shelf.generations.found_damaged(caught.value)  # so it is to be asked again: of the one that is there
+        assert shelf.open().search("storm", 5, vector=hashed_words("storm", 64)).mode == "hybrid"
 
 
 @pytest.fixture(scope="module")

@@ -17,6 +17,7 @@ from ai_library_bot.errors import Unavailable, UnreadableBook
 from ai_library_bot.readers import png, sandbox, worker
 from ai_library_bot.readers import pool as pool_module
 from ai_library_bot.readers.pool import ReaderPool
+from ai_library_bot.scan import book_id
 from ai_library_bot.types import BookText
 from tests.readers import naughty_worker
 from tests.readers.files import book_in
@@ -129,6 +130,18 @@ def test_books_of_every_kind_are_read_within_the_walls(tmp_path: Path) -> None:
         write(path)
     with ReaderPool(1) as pool:
         assert list(pool.read(paths)) == [(path, book_in(path)) for path in paths]
+
+
+@on_posix
+def test_what_has_become_a_pipe_or_a_folder_is_not_waited_for(pool: ReaderPool) -> None:
+    os.mkfifo("pipe.txt")
+    Path("folder.txt").mkdir()
+    for name in ("pipe.txt", "folder.txt"):
+        ((_, bad),) = pool.read([Path(name)])
+        assert isinstance(bad, UnreadableBook)
+        assert (bad.key, bad.retry) == ("cannot_open", True)
+        with pytest.raises(OSError, match="."):
+            book_id(Path(name))
 
 
 def test_a_book_larger_than_a_pipe_arrives_whole(tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
 """Flipped bytes and truncations in every file of a generation: found by `verify`, and never shown as a wrong text.
 
-Wrong is a hit or an excerpt whose book, place or words differ from what was written. A passage that is not found
-because a list that it stood in is damaged is missed, not wrong; how often that happens is counted.
+Wrong is a hit or an excerpt whose book, place or words differ from what was written, or that is of a book which was not
+asked for. A passage that is not found, or found in another place of the order, because a list that it stood in is
+damaged is not wrong; how often that happens is counted.
 """
 
 from __future__ import annotations
@@ -86,26 +87,38 @@ def _shown(generations: Generations, passages: dict[str, Passage], books: dict[s
         if not generations.found_damaged(error):
             raise
         return "refused when it was read"
-    return "without effect" if found == expected else "passages missed"
+    if found == expected:
+        return "without effect"
+    ids, wanted = ([{name for name, _ in one} for one in each] for each in (found, expected))
+    return "passages missed" if any(one - two for one, two in zip(wanted, ids, strict=True)) else "ordered otherwise"
 
 
 def _asked(index: SearchIndex, passages: dict[str, Passage], books: dict[str, Book]) -> Found:
-    """The hits of some queries; all that is shown is compared with what was written."""
+    """The hits of some queries, and what stands around each passage; all of it is compared with what was written.
 
-    def hits(query: str, *, by_meaning: bool) -> Iterator[tuple[str, float]]:
+    A hit is a passage's id with its score, a passage in an excerpt one with 0.
+    """
+
+    def hits(query: str, *, by_meaning: bool, book: str = "") -> Iterator[tuple[str, float]]:
         vector = hashed_words(query, DIMENSIONS) if by_meaning else None
-        for hit in index.search(query, 50, vector=vector):
+        for hit in index.search(query, 50, vector=vector, books=[book] if book else ()):
+            assert book in ("", hit.book.id), "a hit is of a book that was not asked for"
             assert hit.passage == passages[hit.passage.id], "a passage is not what was written"
             assert hit.book == books[hit.passage.book_id], "a book is not what was written"
             assert 0 <= hit.relevance <= 1, f"a relevance of {hit.relevance}"
             yield hit.passage.id, hit.score
 
+    excerpts: Found = []
     for passage in passages:
         try:
             excerpt = index.show(passage, 1)
         except MissingInput:
+            excerpts.append([])
             continue
         shown = [*excerpt.before, excerpt.passage, *excerpt.after]
         assert excerpt.passage.id == passage, "another passage is shown"
         assert shown == [passages[one.id] for one in shown], "a passage is not what was written"
-    return [list(hits(query, by_meaning=by_meaning)) for query in QUERIES for by_meaning in (False, True)]
+        excerpts.append([(one.id, 0.0) for one in shown])
+    found = [list(hits(query, by_meaning=by_meaning)) for query in QUERIES for by_meaning in (False, True)]
+    found += [list(hits("edition", by_meaning=by_meaning, book=book)) for book in books for by_meaning in (False, True)]
+    return found + excerpts

@@ -82,8 +82,8 @@ def ingest(folder: Path, *, slow: bool = True) -> Tally:
     tally.run([*good, *bad, "link.txt"], judge)
     tally.run(
         [
-            ("the parent took too much memory", parent <= PARENT_MEGABYTES),
-            ("a worker took too much memory", worker <= WORKER_MEGABYTES),
+            ("the parent took too much memory", 0 < parent <= PARENT_MEGABYTES),
+            ("a worker took too much memory", 0 < worker <= WORKER_MEGABYTES),
             ("it took too long", seconds <= MINUTES * 60),
             ("a secret got in", SECRET not in index_text),
         ],
