@@ -140,7 +140,7 @@ def test_what_has_become_a_pipe_or_a_folder_is_not_waited_for(pool: ReaderPool) 
         ((_, bad),) = pool.read([Path(name)])
         assert isinstance(bad, UnreadableBook)
         assert (bad.key, bad.retry) == ("cannot_open", True)
-        with pytest.raises(OSError, match="."):
+        with pytest.raises(OSError, match=r"."):
             book_id(Path(name))
 
 

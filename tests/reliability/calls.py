@@ -22,8 +22,8 @@ from tests.shelves import Shelf
 ROOT = Path(__file__).parents[2]
 
 FAILING = tuple(
-    "write pwrite64 writev fsync fdatasync rename renameat renameat2 link linkat mkdir mkdirat ftruncate sendfile "
-    "copy_file_range".split()
+    "write pwrite64 writev fsync fdatasync rename renameat renameat2 link linkat unlink unlinkat mkdir mkdirat rmdir "
+    "ftruncate fallocate sendfile copy_file_range".split()
 )
 """The calls that a full or faulty disk refuses."""
 

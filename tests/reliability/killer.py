@@ -1,4 +1,4 @@
-"""Runs a command and kills it just before one of the system calls by which it changes, syncs or locks a file.
+"""Runs a command and kills it just before one of the system calls by which it makes, changes, syncs or locks a file.
 
     python -m tests.reliability.killer NUMBER COMMAND…
 
@@ -39,6 +39,7 @@ _NUMBERS = {
         "linkat": 265,
         "renameat2": 316,
         "copy_file_range": 326,
+        "fallocate": 285,
     },
     "aarch64": {
         "flock": 32,
@@ -55,12 +56,15 @@ _NUMBERS = {
         "fdatasync": 83,
         "renameat2": 276,
         "copy_file_range": 285,
+        "fallocate": 47,
     },
 }
+_OPENAT = {"x86_64": 257, "aarch64": 56}  # counted where it may make a file
 
 # linux/prctl.h, and linux/bpf_common.h and linux/seccomp.h: the program by which the kernel stops at some calls only
 _SET_SECCOMP, _SET_NO_NEW_PRIVILEGES, _FILTER = 22, 38, 2
-_LOAD_NUMBER, _EQUAL, _RETURN = (0x20, 0, 0, 0), 0x15, 0x06
+_LOAD, _EQUAL, _HAS_BIT, _RETURN = 0x20, 0x15, 0x45, 0x06
+_NUMBER, _THIRD_ARGUMENT = 0, 32  # where they stand in struct seccomp_data
 _ALLOW, _TELL_TRACER = 0x7FFF0000, 0x7FF00000
 
 # linux/ptrace.h, and __WALL of linux/wait.h: children that are threads too
@@ -99,7 +103,8 @@ def _start(command: list[str]) -> int:
     if not process:
         _ptrace(_TRACE_ME)
         os.kill(os.getpid(), signal.SIGSTOP)
-        _stop_at(sorted(_NUMBERS[os.uname().machine].values()))
+        machine = os.uname().machine
+        _stop_at(list(_NUMBERS[machine].values()), _OPENAT[machine])
         os.execvp(command[0], command)
     os.waitpid(process, 0)
     _ptrace(_SET_OPTIONS, process, _FORKS_AND_THREADS | _EXECUTIONS | _CALLS | _END_WITH_TRACER)
@@ -107,10 +112,21 @@ def _start(command: list[str]) -> int:
     return process
 
 
-def _stop_at(numbers: list[int]) -> None:
-    """Has the kernel stop this process, and all that it becomes and starts, before each call of these numbers."""
-    checks = [(_EQUAL, len(numbers) - place, 0, number) for place, number in enumerate(numbers)]
-    steps = [_LOAD_NUMBER, *checks, (_RETURN, 0, 0, _ALLOW), (_RETURN, 0, 0, _TELL_TRACER)]
+def _stop_at(numbers: list[int], opening: int) -> None:
+    """Has the kernel stop this process, and all that it becomes and starts, before each call of these numbers.
+
+    `opening` is that of the call that opens files: it counts where it may make one.
+    """
+    count = len(numbers)
+    steps = [  # code, steps to skip if true, steps to skip if false, operand
+        (_LOAD, 0, 0, _NUMBER),
+        (_EQUAL, 0, 2, opening),
+        (_LOAD, 0, 0, _THIRD_ARGUMENT),
+        (_HAS_BIT, count + 1, count, os.O_CREAT),
+        *((_EQUAL, count - place, 0, number) for place, number in enumerate(numbers)),
+        (_RETURN, 0, 0, _ALLOW),
+        (_RETURN, 0, 0, _TELL_TRACER),
+    ]
     program = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *step) for step in steps))
     described = ctypes.create_string_buffer(struct.pack("@HP", len(steps), ctypes.addressof(program)))
     libc = ctypes.CDLL(None, use_errno=True)
