@@ -75,16 +75,14 @@ def cut(text: str) -> Iterator[Span]:
 
 def _trimmed(text: str, start: int, end: int) -> Iterator[Span]:
     """The span without white space at its ends; in equal pieces if it is longer than any passage may be."""
-    piece = text[start:end]
-    if not piece.strip():
-        return
-    if len(piece) > _LONGEST:
-        share = len(piece) // math.ceil(len(piece) / _LONGEST)
-        middle = text.rfind(" ", start + share // 2, start + share) + 1 or start + share
-        yield from _trimmed(text, start, middle)
-        yield from _trimmed(text, middle, end)
-        return
-    yield start + len(piece) - len(piece.lstrip()), start + len(piece.rstrip())
+    while start < end:
+        share = (end - start) // math.ceil((end - start) / _LONGEST)
+        whole = share == end - start
+        middle = end if whole else text.rfind(" ", start + share // 2, start + share) + 1 or start + share
+        piece = text[start:middle]
+        if piece.strip():
+            yield start + len(piece) - len(piece.lstrip()), start + len(piece.rstrip())
+        start = middle
 
 
 class _Borders:
@@ -94,6 +92,7 @@ class _Borders:
         self._text = text
         self._blocks = list(blocks(text))
         self._starts = [start for start, _ in self._blocks]
+        self._borders_inside: dict[int, list[int]] = {}
 
     def nearest(self, ideal: float, after: int) -> int:
         """The best border near `ideal`, beyond `after`; the end of the text if there is none."""
@@ -103,17 +102,30 @@ class _Borders:
         around = (start, self._next_start(index))
         candidates = [(abs(border - ideal), border) for border in around if border in room]
         if not candidates or min(candidates)[0] > _SENTENCE_COST:  # else no sentence can do better
-            inside = self._inside(start, end)
-            candidates += [(abs(border - ideal) + _SENTENCE_COST, border) for border in inside if border in room]
+            inside = _around(ideal, self._inside(start, end), room)
+            candidates += [(abs(border - ideal) + _SENTENCE_COST, border) for border in inside]
         return min(candidates, default=(0.0, len(self._text)))[1]
 
     def _next_start(self, index: int) -> int:
         return self._starts[index + 1] if index + 1 < len(self._starts) else len(self._text)
 
     def _inside(self, start: int, end: int) -> list[int]:
+        """The borders within a block, in rising order. A long one is cut many times and looked through once."""
+        if start not in self._borders_inside:
+            self._borders_inside = {start: self._find_inside(start, end)}
+        return self._borders_inside[start]
+
+    def _find_inside(self, start: int, end: int) -> list[int]:
         block = self._text[start:end]
         if "\n" not in block:
             return [start + begin for begin, _ in sentences(block)][1:]
         if end - start <= _LONGEST_WHOLE:
             return []
         return [start + line.end() for line in re.finditer("\n", block)]
+
+
+def _around(ideal: float, borders: list[int], room: range) -> list[int]:
+    """Of `borders` in rising order those of `room` that are next to `ideal`: one before it, one behind it."""
+    low, high = bisect.bisect_left(borders, room.start), bisect.bisect_left(borders, room.stop)
+    place = bisect.bisect_left(borders, ideal, low, max(low, high))
+    return borders[max(low, place - 1) : min(high, place + 1)]

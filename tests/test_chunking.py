@@ -45,6 +45,14 @@ def letters(text: str) -> str:
     return "".join(text.split())
 
 
+@pytest.mark.parametrize("sentence", ["Смотритель зажёг лампу. ", "слово "])
+def test_a_book_in_one_paragraph_is_cut_like_any_other(sentence: str) -> None:
+    text = (sentence * (TARGET * 1200 // len(sentence))).strip()
+    found = passages("b3f2", book(text), 200)  # recursion would end here, and so would patience
+    assert letters("".join(passage.text for passage in found)) == letters(text)
+    assert max(len(passage.text) for passage in found) <= 2 * TARGET
+
+
 any_book = given(BOOKS, st.sampled_from([0, 200, 1000]))
 
 
