@@ -253,7 +253,7 @@ def books(context: typer.Context, as_json: AsJson = False) -> int:
 @books_app.command(cls=Command)
 def remove(context: typer.Context, names: Annotated[list[str], typer.Argument()], as_json: AsJson = False) -> int:
     session = _session(context)
-    return _report(session, session.wait_for(lambda library: library.remove(names)), as_json)
+    return _report(session, session.wait_for(lambda library: library.remove(names)), as_json, render.removed)
 
 
 app.add_typer(books_app, name="books")
@@ -363,8 +363,13 @@ def _words(context: typer.Context, parameter: str, words: Sequence[str] | None) 
     return sys.stdin.buffer.read(_LONGEST_INPUT).decode("utf-8", "replace").strip()
 
 
-def _report(session: Session, report: IngestReport, as_json: bool) -> int:
-    session.show(report, render.ingest, lambda report: json_output.ingest(report, session.say), as_json)
+def _report(
+    session: Session,
+    report: IngestReport,
+    as_json: bool,
+    for_people: Callable[[Page, Messages, IngestReport], None] = render.ingest,
+) -> int:
+    session.show(report, for_people, lambda report: json_output.ingest(report, session.say), as_json)
     return UnreadableBook.exit_code if report.failed else 0
 
 

@@ -111,6 +111,13 @@ def ingest(page: Page, say: Messages, report: IngestReport) -> None:
         page.write((f"{say('ingest.version', generation=report.generation)} · {seconds}", _QUIET))
 
 
+def removed(page: Page, say: Messages, report: IngestReport) -> None:
+    for book in report.removed_books:
+        page.write(say("ingest.removed_book", book=source(say, book)), indent=_MARK_WIDTH, label=_OK[None])
+    page.write()
+    ingest(page, say, report)
+
+
 def plan(page: Page, say: Messages, found: IngestPlan) -> None:
     for failure in found.failed:
         page.write(_reason(say, failure), indent=_MARK_WIDTH, label=_OK[False])

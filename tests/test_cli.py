@@ -226,6 +226,14 @@ def test_with_json_the_error_is_an_object_too(shell: Shell, code: int, arguments
     assert run.err == f"✗ {run.json['error']['message']}\n"
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_each_book_that_is_removed_is_named(shell: Shell, language: str) -> None:
+    say = messages(language)
+    first, *_ = shell("books", "remove", "Записки о мосте", language=language).out.splitlines()
+    named = f"Пётр Северов · Лидия Тихонова · {say('locator.title', title='Записки о мосте')}"
+    assert first == f"– {say('ingest.removed_book', book=named)}"
+
+
 def test_nothing_found_is_exit_code_1(shell: Shell) -> None:
     assert shell("search", "zeppelin").code == 1
     assert shell("search", "zeppelin", "--json").code == 1
