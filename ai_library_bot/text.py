@@ -69,6 +69,11 @@ def visible(text: str) -> str:
     return _UNWANTED_ON_A_LINE.sub(lambda match: match.group().encode("unicode-escape").decode(), text)
 
 
+def shortened(text: str, length: int) -> str:
+    """The text, or its first `length` characters and dots."""
+    return text if len(text) <= length else f"{text[:length]}…"
+
+
 def fold(text: str) -> str:
     """The text as it is compared: NFKC, lower case, ё as е, one kind of quote mark and dash, no stress marks."""
     if text.isascii():
