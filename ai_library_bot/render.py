@@ -121,13 +121,13 @@ def plan(page: Page, say: Messages, found: IngestPlan) -> None:
     for failure in found.failed:
         page.write(_reason(say, failure), indent=_MARK_WIDTH, label=_OK[False])
     counts = {
-        "added": len(found.added),
-        "updated": len(found.updated),
-        "removed": len(found.removed),
-        "unchanged": found.unchanged,
-        "failed": len(found.failed),
+        say("plan.would_add"): len(found.added),
+        say("plan.would_update"): len(found.updated),
+        say("plan.would_remove"): len(found.removed),
+        say("ingest.unchanged"): found.unchanged,
+        say("ingest.failed"): len(found.failed),
     }
-    _column(page, say, {say(f"ingest.{name}"): count for name, count in counts.items()})
+    _column(page, say, counts)
     page.write(say("plan.passages", count=found.passages, number=say.number(found.passages)))
     if found.embedder is None:
         page.write(say("plan.free"))
