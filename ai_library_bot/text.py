@@ -59,6 +59,11 @@ def one_line(text: str) -> str:
     return " ".join(clean(text).split())
 
 
+def shortened(text: str, length: int) -> str:
+    """The text, or its first `length` characters and dots."""
+    return text if len(text) <= length else f"{text[:length]}…"
+
+
 def printable(text: str) -> str:
     """The text without control and invisible characters; line breaks stay, other white space is a space."""
     return _UNWANTED.sub("", _LINE_ENDS.sub("\n", text)).replace("\t", " ")
@@ -67,11 +72,6 @@ def printable(text: str) -> str:
 def visible(text: str) -> str:
     """The text on one line for a screen, control and invisible characters written out, such as `\\x1b` and `\\n`."""
     return _UNWANTED_ON_A_LINE.sub(lambda match: match.group().encode("unicode-escape").decode(), text)
-
-
-def shortened(text: str, length: int) -> str:
-    """The text, or its first `length` characters and dots."""
-    return text if len(text) <= length else f"{text[:length]}…"
 
 
 def fold(text: str) -> str:
