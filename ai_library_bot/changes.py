@@ -104,9 +104,7 @@ def _refusal(file: Found, known: tuple[tuple[int, int], Failure] | None, max_boo
     """Why the file is not even opened: it is too large, or has not changed since it could not be read."""
     if file.size > max_book_mb * _MEGABYTE:
         size = round(file.size / _MEGABYTE, 1)
-        return failure_of(
-            file.path, UnreadableBook(_TOO_LARGE, path=str(file.path), megabytes=size, limit=f"{max_book_mb:g}")
-        )
+        return failure_of(file.path, UnreadableBook(_TOO_LARGE, path=str(file.path), megabytes=size, limit=max_book_mb))
     if known and known[0] == file.stamp and not known[1].retry and known[1].reason != _TOO_LARGE:
         return known[1]
     return None

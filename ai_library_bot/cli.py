@@ -130,7 +130,7 @@ class Session:
             for_people(self.out, self.say, result)
 
 
-app = typer.Typer(cls=Group, rich_markup_mode=None)
+app = typer.Typer(cls=Group, rich_markup_mode=None, context_settings={"help_option_names": ["-h", "--help"]})
 books_app = typer.Typer(cls=Group, rich_markup_mode=None)
 
 Words = Annotated[list[str] | None, typer.Argument()]
@@ -253,7 +253,7 @@ def books(context: typer.Context, as_json: AsJson = False) -> int:
 @books_app.command(cls=Command)
 def remove(context: typer.Context, names: Annotated[list[str], typer.Argument()], as_json: AsJson = False) -> int:
     session = _session(context)
-    return _report(session, session.wait_for(lambda library: library.remove(names)), as_json)
+    return _report(session, session.wait_for(lambda library: library.remove(names)), as_json, render.removed)
 
 
 app.add_typer(books_app, name="books")
@@ -321,7 +321,7 @@ def main(arguments: Sequence[str] | None = None, open_library: Callable[[Setting
         translate(command, session.say)
         code = command.main(arguments, PROGRAM, standalone_mode=False, obj=session)
     except (LibraryError, typer.TyperException) as error:
-        problem = error if isinstance(error, LibraryError) else _in_our_words(error)
+        problem = error if isinstance(error, LibraryError) else _in_our_words(error, given)
         if "--json" in takewhile(lambda argument: argument != "--", given):
             json_output.write(json_output.error(problem, session.say.language))
         session.err.write(problem.say(session.say.language), indent=2, label=("✗", "bold red"))
@@ -358,13 +358,18 @@ def _words(context: typer.Context, parameter: str, words: Sequence[str] | None) 
     if words and list(words) != [_STANDARD_INPUT]:
         return " ".join(words)
     if not words and sys.stdin.isatty():
-        name = _session(context).say(f"help.metavar.{parameter}")
+        name = _session(context).say(f"help.metavar.{parameter}").rstrip("…")
         raise BadRequest("missing_argument", name=name, help=f"{context.command_path} --help")
     return sys.stdin.buffer.read(_LONGEST_INPUT).decode("utf-8", "replace").strip()
 
 
-def _report(session: Session, report: IngestReport, as_json: bool) -> int:
-    session.show(report, render.ingest, lambda report: json_output.ingest(report, session.say), as_json)
+def _report(
+    session: Session,
+    report: IngestReport,
+    as_json: bool,
+    for_people: Callable[[Page, Messages, IngestReport], None] = render.ingest,
+) -> int:
+    session.show(report, for_people, lambda report: json_output.ingest(report, session.say), as_json)
     return UnreadableBook.exit_code if report.failed else 0
 
 
@@ -376,16 +381,27 @@ _COMPLAINTS = {
 }
 
 
-def _in_our_words(complaint: typer.TyperException) -> BadRequest:
+def _in_our_words(complaint: typer.TyperException, given: Sequence[str]) -> BadRequest:
     """Typer's complaint about the command line. Typer keeps the classes of its complaints private, so by name."""
     details: dict[str, Any] = vars(complaint)
     context, parameter = details.get("ctx"), details.get("param")
     name = details.get("option_name", "")
     if parameter is not None:
-        name = parameter.metavar if isinstance(parameter, TyperArgument) else parameter.opts[0]
+        name = str(parameter.metavar).rstrip("…") if isinstance(parameter, TyperArgument) else parameter.opts[0]
     return BadRequest(
         _COMPLAINTS.get(type(complaint).__name__, "too_many_arguments"),
         name=name,
         least=getattr(parameter, "min", None) or 0,
-        help=f"{context.command_path if context else PROGRAM} --help",
+        help=f"{context.command_path if context else _command_path(given)} --help",
     )
+
+
+def _command_path(given: Sequence[str]) -> str:
+    """The command that the words of a command line name, such as "library books remove"."""
+    command: Any = typer.main.get_command(app)
+    path = [PROGRAM]
+    for word in given:
+        if word in getattr(command, "commands", {}):
+            command = command.commands[word]
+            path.append(word)
+    return " ".join(path)

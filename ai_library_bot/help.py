@@ -65,7 +65,8 @@ def _help(command: Command | Group, path: str, parameters: list[Any], say: Messa
         page.write((command.help or "", _HEADING))
         page.write()
         usage = [path, *(one.metavar or "" for one in arguments)]
-        usage += [say("help.command")] if commands else []
+        if isinstance(command, Group):
+            usage.append(f"[{say('help.command')}]" if command.invoke_without_command else say("help.command"))
         page.write((f"{say('help.usage')}: ", _HEADING), " ".join([*usage, say("help.any_options")]))
         _section(page, say("help.commands"), [((name, _NAME), one.help or "") for name, one in commands.items()])
         _section(page, say("help.arguments"), [((one.metavar or "", _NAME), one.help or "") for one in arguments])

@@ -246,6 +246,7 @@ class _Run:
             updated=tuple(updated),
             unchanged=len(changes.unchanged),
             removed=tuple(book.path for book in changes.removed),
+            removed_books=tuple(changes.removed),
             failed=tuple(failure for _, failure in changes.failed),
             skipped=tuple(changes.skipped),
             books=len(self._books),

@@ -15,8 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar
 
-from ai_library_bot import adapters, metrics
-from ai_library_bot.errors import BadData, BadRequest, BadSetting, LibraryError
+from ai_library_bot import adapters, choosing, metrics
+from ai_library_bot.errors import BadData, BadRequest, BadSetting, LibraryError, MissingInput
 from ai_library_bot.index.generations import Generations
 from ai_library_bot.models import Models
 from ai_library_bot.types import (
@@ -149,6 +149,7 @@ class Library:
         """The `limit` passages that match a query best, from the named books, authors and languages if any are."""
         began = time.monotonic()
         index = await asyncio.to_thread(self._index)
+        choosing.check_filters(index, books, authors, languages)
         bill = self._models.bill()
         vector, notices = await self._models.meaning(index, query, bill)
         found = await asyncio.to_thread(
@@ -195,6 +196,7 @@ class Library:
 
         began = time.monotonic()
         index = await asyncio.to_thread(self._index)
+        choosing.check_filters(index, books, authors, languages)
         limit = self._settings.answer_seconds
         bill = self._models.bill(purse)
         chat = self._models.billed_chat("rewrite", bill)
@@ -270,10 +272,13 @@ class Library:
         return await self._with_books(ingest.plan, paths, on_progress)
 
     async def remove(self, books: Sequence[str]) -> IngestReport:
-        """Takes the named books out of the index; their files stay where they are."""
+        """Takes the named books out of the index; their files stay where they are.
+
+        Raises BadRequest for a name that fits several books and is not the whole title, file name or id of one.
+        """
         from ai_library_bot import ingest
 
-        chosen = self._of_index(lambda index: index.choose(books))
+        chosen = self._of_index(lambda index: choosing.books_to_remove(index, books))
         return await asyncio.to_thread(ingest.remove, self._generations, chosen, self._rules())
 
     def books(self) -> tuple[Book, ...]:
@@ -282,6 +287,8 @@ class Library:
 
     def show(self, passage: str, *, around: int = 1) -> Excerpt:
         """A passage by its id, with the passages of its chapter around it."""
+        if ":" not in passage:
+            raise MissingInput("half_a_passage", passage=passage)
         return self._of_index(lambda index: index.show(passage, around))
 
     @_of_a_sound_generation

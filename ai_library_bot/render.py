@@ -8,10 +8,10 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from ai_library_bot.locales import Messages
-from ai_library_bot.locators import place, source
+from ai_library_bot.locators import place, source, sources
 from ai_library_bot.snippet import snippet
 from ai_library_bot.terminal import Page, Part
-from ai_library_bot.text import Span, fold_with_offsets
+from ai_library_bot.text import Span, shortened
 from ai_library_bot.types import (
     OWN_WORDS,
     Answer,
@@ -46,7 +46,7 @@ def search(page: Page, say: Messages, result: SearchResult) -> None:
         page.write((say("search.corrected", typed=typed, searched=searched), "italic"))
         page.write()
     if not result.hits:
-        page.write(say("search.nothing", query=_shortened(result.query)))
+        page.write(say("search.nothing", query=shortened(result.query, _LONGEST_ECHO)))
         return
     _hits(page, say, result.hits)
     if page.is_terminal:
@@ -67,16 +67,15 @@ def answer(page: Page, say: Messages, result: Answer) -> None:
     if result.own_words:
         page.write((f"{OWN_WORDS} {say('ask.own_words')}", _QUIET))
     page.write()
-    said = _folded(result.text)
-    for citation in result.citations:
-        mark = (f"[{citation.number}]", _MARK)
+    for mark, citation, told in sources(result):
         located = [*place(say, citation.passage, citation.start), citation.passage.id]
         where = (f" · {' · '.join(located)}", _QUIET)
-        if _folded(citation.quote) in said:  # an answer made of quotations need not repeat them
-            page.write(source(say, citation.book), where, indent=_INDENT, label=mark)
+        indent = max(_INDENT, len(mark) + 1)
+        if told:
+            page.write(source(say, citation.book), where, indent=indent, label=(mark, _MARK))
         else:
-            page.write(say("locator.quote", text=_one_line(citation.quote)), indent=_INDENT, label=mark)
-            page.write(source(say, citation.book), where, indent=_INDENT)
+            page.write(say("locator.quote", text=_one_line(citation.quote)), indent=indent, label=(mark, _MARK))
+            page.write(source(say, citation.book), where, indent=indent)
 
 
 def ingest(page: Page, say: Messages, report: IngestReport) -> None:
@@ -111,17 +110,24 @@ def ingest(page: Page, say: Messages, report: IngestReport) -> None:
         page.write((f"{say('ingest.version', generation=report.generation)} · {seconds}", _QUIET))
 
 
+def removed(page: Page, say: Messages, report: IngestReport) -> None:
+    for book in report.removed_books:
+        page.write(say("ingest.removed_book", book=source(say, book)), indent=_MARK_WIDTH, label=_OK[None])
+    page.write()
+    ingest(page, say, report)
+
+
 def plan(page: Page, say: Messages, found: IngestPlan) -> None:
     for failure in found.failed:
         page.write(_reason(say, failure), indent=_MARK_WIDTH, label=_OK[False])
     counts = {
-        "added": len(found.added),
-        "updated": len(found.updated),
-        "removed": len(found.removed),
-        "unchanged": found.unchanged,
-        "failed": len(found.failed),
+        say("plan.would_add"): len(found.added),
+        say("plan.would_update"): len(found.updated),
+        say("plan.would_remove"): len(found.removed),
+        say("ingest.unchanged"): found.unchanged,
+        say("ingest.failed"): len(found.failed),
     }
-    _column(page, say, {say(f"ingest.{name}"): count for name, count in counts.items()})
+    _column(page, say, counts)
     page.write(say("plan.passages", count=found.passages, number=say.number(found.passages)))
     if found.embedder is None:
         page.write(say("plan.free"))
@@ -273,19 +279,11 @@ def _one_line(text: str) -> str:
     return re.sub(r"\s+", " ", text)
 
 
-def _shortened(text: str) -> str:
-    return text if len(text) <= _LONGEST_ECHO else f"{text[:_LONGEST_ECHO]}…"
-
-
 def _with_marks(text: str, numbers: Collection[int]) -> Iterator[Part]:
     """The text with the marks [n] of its sources made to stand out."""
     for piece in re.split(rf"(\[\d+\]|{re.escape(OWN_WORDS)})", text):
         is_mark = piece == OWN_WORDS or (piece[1:-1].isdecimal() and int(piece[1:-1]) in numbers)
         yield (piece, _MARK) if is_mark else piece
-
-
-def _folded(text: str) -> str:
-    return fold_with_offsets(text)[0].strip()
 
 
 def _reason(say: Messages, file: Failure | Skip) -> str:

@@ -99,7 +99,7 @@ class Settings(BaseSettings):
     max_book_mb: float = Field(default=20, gt=0, allow_inf_nan=False)
     """Larger files are reported and left out, in megabytes."""
     min_passage_chars: int = Field(default=200, ge=0, le=1000)
-    """Shorter passages join a neighbour or are left out."""
+    """Chapters and notes shorter than this are left out, unless the book has nothing longer."""
     min_relevance: float = Field(default=0.7, ge=0, le=1)
     """How well, 0…1, a passage must fit a question to count as support for an answer."""
     keep_generations: int = Field(default=5, ge=1)

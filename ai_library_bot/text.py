@@ -60,6 +60,11 @@ def one_line(text: str) -> str:
     return " ".join(clean(text).split())
 
 
+def shortened(text: str, length: int) -> str:
+    """The text, or its first `length` characters and dots."""
+    return text if len(text) <= length else f"{text[:length]}…"
+
+
 def printable(text: str) -> str:
     """The text without control and invisible characters; line breaks stay, other white space is a space."""
     return _UNWANTED.sub("", _LINE_ENDS.sub("\n", text)).replace("\t", " ")

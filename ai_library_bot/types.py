@@ -323,7 +323,8 @@ class IngestReport:
     """What one ingest did. `generation` equals `parent` when nothing changed.
 
     `warnings` are books that were read, but not whole, each with a message key under `warning.`. `embedded` of the
-    `passages` can be found by meaning; it is None where no embedder is set up.
+    `passages` can be found by meaning; it is None where no embedder is set up. `removed_books` are those that were
+    at the `removed` paths.
     """
 
     generation: int | None
@@ -342,6 +343,7 @@ class IngestReport:
     embedded: int | None = None
     notices: tuple[Notice, ...] = ()
     usage: Usage = field(default_factory=Usage)
+    removed_books: tuple[Book, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -208,7 +208,7 @@ class FakeLibrary:
         )
 
     async def remove(self, books: Sequence[str]) -> IngestReport:
-        gone = tuple(book.path for book in BOOKS.values() if book.title in books)
+        gone = tuple(book for book in BOOKS.values() if book.title in books)
         if not gone:
             raise MissingInput("unknown_book", name=", ".join(books))
         return report(removed=gone, generation=9, parent=8)
@@ -249,7 +249,7 @@ def report(
     generation: int | None,
     parent: int | None,
     added: tuple[Path, ...] = (),
-    removed: tuple[Path, ...] = (),
+    removed: tuple[Book, ...] = (),
     unchanged: int = 0,
 ) -> IngestReport:
     return IngestReport(
@@ -258,7 +258,8 @@ def report(
         added=added,
         updated=(),
         unchanged=unchanged,
-        removed=removed,
+        removed=tuple(book.path for book in removed),
+        removed_books=removed,
         failed=(),
         skipped=(),
         books=2,

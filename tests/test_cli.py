@@ -125,6 +125,12 @@ def test_help_tells_what_a_command_does_and_shows_an_example(
         assert f"  {example}\n" in run.out
 
 
+def test_a_short_option_helps_as_well_and_books_needs_no_command(shell: Shell) -> None:
+    for command in COMMANDS:
+        assert shell(*command, "-h") == shell(*command, "--help")
+    assert "Usage: library books [COMMAND] [OPTIONS]\n" in shell("books", "-h").out
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_library_alone_shows_every_command(shell: Shell, language: str) -> None:
     run = shell(language=language)
@@ -190,6 +196,8 @@ WRONG: Sequence[tuple[int, Sequence[str], str]] = (
     (64, ("search", "sea", "--limit", "many"), "--limit"),
     (64, ("search", "sea", "--limit", "0"), "--limit"),
     (64, ("search", "sea", "--json=yes"), "--json"),
+    (64, ("search", "sea", "--limit"), "library search --help"),
+    (64, ("books", "remove", "--nonsense"), "library books remove --help"),
     (64, ("search",), "library search --help"),
     (64, ("search", "?!"), ""),
     (64, ("ask",), "library ask --help"),
@@ -224,6 +232,14 @@ def test_with_json_the_error_is_an_object_too(shell: Shell, code: int, arguments
     assert run.json.keys() == {"error"}
     assert run.json["error"].keys() == {"key", "message"}
     assert run.err == f"✗ {run.json['error']['message']}\n"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_each_book_that_is_removed_is_named(shell: Shell, language: str) -> None:
+    say = messages(language)
+    first, *_ = shell("books", "remove", "Записки о мосте", language=language).out.splitlines()
+    named = f"Пётр Северов · Лидия Тихонова · {say('locator.title', title='Записки о мосте')}"
+    assert first == f"– {say('ingest.removed_book', book=named)}"
 
 
 def test_nothing_found_is_exit_code_1(shell: Shell) -> None:
@@ -522,7 +538,7 @@ def test_what_a_result_could_not_do_is_said_beside_it(shell: Shell, command: Seq
 
 def test_a_dry_run_tells_what_would_be_paid(shell: Shell) -> None:
     out = shell("ingest", "--dry-run").out
-    assert re.search(r"^Added +2$", out, re.MULTILINE)
+    assert re.search(r"^Would be added +2$", out, re.MULTILINE)
     assert "3 passages for the model openai:api.openai.com:text-embedding-3-small:512: about 640 tokens" in out
     assert "less than $0.01" in out
     told = shell("ingest", "--dry-run", "--json").json

@@ -35,7 +35,7 @@ MAY_IMPORT = {
     "terminal": WORDS,
     "snippet": WORDS,
     "library": {
-        *("adapters", "answers", "ask", "conversation", "doctor", "index", "ingest"),
+        *("adapters", "answers", "ask", "choosing", "conversation", "doctor", "index", "ingest"),
         *("local_model", "metrics", "models", "pictures", "settings", "shelving", "voice", *WORDS),
     },
     "models": {
@@ -47,6 +47,7 @@ MAY_IMPORT = {
     "adapters": {"answers", "local_model", "openai_api", "settings", *WORDS},
     "settings": {"env_file", "prices", *WORDS},
     "env_file": WORDS,
+    "choosing": {"index", *WORDS},
     "ask": {"answers", "index", *WORDS},
     "ingest": {"changes", "chunking", "embedding", "index", "reading", "scan", *WORDS},
     "pictures": {"index", "readers", "scan", *WORDS},

@@ -113,6 +113,85 @@ async def test_removed_books_are_gone_and_their_files_are_not(library: Library, 
         await library.remove(["лампа"])
 
 
+class TestWhichBookGoes:
+    """A name removes one book or none."""
+
+    @pytest.fixture
+    async def library(self, shelf: Shelf) -> AsyncIterator[Library]:
+        for name, title in (("tower.md", "The Clock"), ("clock.md", "The Clock of Wenlow"), ("ёлка.md", "Ёлка")):
+            shelf.put(name, f"{CLOCK} {name}", title=title, author="John Frost", language="en")
+        shelf.ingest()
+        async with Library.open(settings(shelf)) as library:
+            yield library
+
+    @pytest.mark.parametrize(
+        ("name", "gone"),
+        [
+            ("wenlow", "clock.md"),
+            ("the clock", "tower.md"),
+            ("CLOCK.md", "clock.md"),
+            (" елка ", "ёлка.md"),
+            ("tower", "tower.md"),
+        ],
+    )
+    async def test_a_name_that_fits_one_book_or_is_all_of_one_removes_it(
+        self, library: Library, name: str, gone: str
+    ) -> None:
+        report = await library.remove([name, name])
+        assert [path.name for path in report.removed] == [book.path.name for book in report.removed_books] == [gone]
+
+    async def test_an_id_and_its_beginning_are_names(self, library: Library) -> None:
+        first, second, *_ = library.books()
+        assert (await library.remove([first.id, second.id[:8]])).removed == (first.path, second.path)
+
+    @pytest.mark.parametrize("name", ["clock", ".md", "Frost"])
+    async def test_a_name_that_fits_several_or_none_removes_nothing(self, library: Library, name: str) -> None:
+        before = library.books()
+        with pytest.raises((BadRequest, MissingInput)) as caught:
+            await library.remove(["wenlow", name])
+        assert f"“{name}”" in str(caught.value)
+        assert library.books() == before
+        if name != "Frost":
+            assert caught.value.exit_code == 64
+            assert "The Clock of Wenlow (clock.md, " in str(caught.value)
+
+    @pytest.mark.parametrize("name", ["", " "])
+    async def test_nothing_is_no_name_even_of_the_last_book(self, library: Library, name: str) -> None:
+        await library.remove([book.id for book in library.books()[1:]])
+        with pytest.raises(MissingInput):
+            await library.remove([name])
+
+
+@pytest.mark.parametrize(
+    ("filters", "key", "named"),
+    [
+        ({"books": ["Nowhere"]}, "unknown_book", "Nowhere"),
+        ({"authors": ["Nobody"], "languages": ["ru"]}, "unknown_author", "Nobody"),
+        ({"languages": ["de", "fr"]}, "unknown_language", "de, fr"),
+        ({"authors": ["Frost"], "languages": ["ru"]}, "no_book_meets_all", "Frost, ru"),
+    ],
+)
+async def test_it_is_said_which_filter_no_book_meets(
+    library: Library, shelf: Shelf, filters: Any, key: str, named: str
+) -> None:
+    shelf.put("clock.md", CLOCK, author="John Frost", language="en")
+    shelf.ingest()
+    for asked in (library.search("clock", **filters), library.ask("Which clock?", **filters)):
+        with pytest.raises(MissingInput) as caught:
+            await asked
+        assert caught.value.key == key
+        assert f"“{named}”" in str(caught.value) or f": {named}. " in str(caught.value)
+        assert key != "unknown_language" or str(caught.value).endswith("en, ru")
+
+
+async def test_half_a_passage_id_is_told_from_a_wrong_one(library: Library) -> None:
+    (book,) = library.books()
+    for wanted, key in ((book.id[:6], "half_a_passage"), (f"{book.id[:6]}:0900", "unknown_passage")):
+        with pytest.raises(MissingInput) as caught:
+            library.show(wanted)
+        assert caught.value.key == key
+
+
 async def test_back_and_forward_gives_the_same_hits(library: Library, shelf: Shelf) -> None:
     first = await library.search("маяк")
     shelf.put("lamp.md", LAMP, LAMP + " И всё.")

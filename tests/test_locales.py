@@ -173,5 +173,19 @@ def test_numbers_are_written_as_the_language_writes_them(
     assert messages(language).number(value, digits) == written
 
 
+@pytest.mark.parametrize(
+    ("megabytes", "limit", "english", "russian"),
+    [
+        (69.0, 20.0, "69 MB is more than the 20 MB", "69 МБ — больше 20 МБ"),
+        (1.5, 0.25, "1.5 MB is more than the 0.25 MB", "1,5 МБ — больше 0,25 МБ"),
+        (1234.5, 100.0, "1,234.5 MB is more than the 100 MB", "1\u00a0234,5 МБ — больше 100 МБ"),
+    ],
+)
+def test_so_are_those_in_a_sentence(megabytes: float, limit: float, english: str, russian: str) -> None:
+    for language, written in (("en", english), ("ru", russian)):
+        said = messages(language)("error.too_large", path="a.pdf", megabytes=megabytes, limit=limit)
+        assert said.startswith(f"a.pdf: {written}")
+
+
 def test_an_unknown_language_speaks_english() -> None:
     assert messages("xx").language == "en"

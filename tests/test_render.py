@@ -109,6 +109,23 @@ def test_an_answer_in_other_words_shows_its_quotations(monkeypatch: pytest.Monke
     )
 
 
+def quoting(number: int, words: str) -> Citation:
+    start = KEEPER.text.index(words)
+    return Citation(number, KEEPER, LEDGER, start, start + len(words))
+
+
+def test_a_place_that_is_quoted_twice_is_one_source(monkeypatch: pytest.MonkeyPatch) -> None:
+    lamp, tin = quoting(2, "The lamp was lit at six"), quoting(3, "in a biscuit tin")
+    three = replace(
+        answered(f"{QUOTE}. [1] {lamp.quote}. [2] It lay {tin.quote}. [3]"), citations=(CITATION, lamp, tin)
+    )
+    _, _, *places = shown(monkeypatch, render.answer, three).splitlines()
+    where = "Anna Holm · “The Keeper's Ledger” · Part One › III"
+    assert places == [f"[1, 2] {where} · p. 12 · b3f2a9:0000", f"[3] {where} · p. 13 · b3f2a9:0000"]
+    retold = replace(three, text="Because. [1] So. [2] And so on. [3]")
+    assert shown(monkeypatch, render.answer, retold).count(where) == 3
+
+
 def test_an_answer_that_was_not_found_shows_the_closest_passages(
     monkeypatch: pytest.MonkeyPatch, language: str
 ) -> None:

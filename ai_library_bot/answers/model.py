@@ -18,7 +18,7 @@ from ai_library_bot.answers.prompts import LIBRARIAN, prompt
 from ai_library_bot.errors import Detail, Unavailable
 from ai_library_bot.openai_api.chat import Chat, InvalidOutput, Message
 from ai_library_bot.openai_api.tries import Passing, in_tries
-from ai_library_bot.text import guess_language, one_line
+from ai_library_bot.text import guess_language, one_line, shortened
 from ai_library_bot.types import Claim, Draft, Fault, Hit, SearchResult, Statement, Usage
 
 _MOST_SENTENCES = 30
@@ -179,7 +179,8 @@ class _Work:
     def _complaints(self, draft: Draft) -> list[str]:
         faults = dict.fromkeys(self._check(draft))
         complaints = [
-            f"- {json.dumps(_cut(fault.text), ensure_ascii=False)} {_REASONS[fault.reason]}." for fault in faults
+            f"- {json.dumps(shortened(fault.text, _LONGEST_ECHO), ensure_ascii=False)} {_REASONS[fault.reason]}."
+            for fault in faults
         ]
         if draft.statements and not any(statement.claims for statement in draft.statements):
             complaints.append(_NO_QUOTES)
@@ -266,7 +267,3 @@ def _other_language(question: str, answer: str) -> bool:
 
 def _letters(text: str) -> str:
     return "".join(filter(str.isalnum, text)).lower()
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= _LONGEST_ECHO else f"{text[:_LONGEST_ECHO]}…"

@@ -121,7 +121,8 @@ async def _talk(library: Library, settings: Settings, folder: Path) -> list[Line
     notebook = _Notebook()
     bot = Bot(_TOKEN, notebook, DefaultBotProperties(link_preview_is_disabled=True))
     store = SqliteStore(folder / "bot.sqlite")
-    inbox = assemble(bot, _ME, library, store, settings, shared=False).inbox
+    me = _ME.model_copy(update={"first_name": say("serve.bot")})
+    inbox = assemble(bot, me, library, store, settings, shared=False).inbox
     numbers = itertools.count(1)
 
     async def take(**what: Any) -> None:

@@ -12,9 +12,9 @@ from ai_library_bot.bot.callbacks import AskNext, Cancel, GoTo, OpenSource, Show
 from ai_library_bot.bot.layout import Block, Page, Piece, bold, italic, paragraph, quotation, told
 from ai_library_bot.bot.talks import Kept
 from ai_library_bot.locales import Messages
-from ai_library_bot.locators import place, source
+from ai_library_bot.locators import place, source, sources
 from ai_library_bot.snippet import snippet
-from ai_library_bot.text import fold_with_offsets, printable
+from ai_library_bot.text import printable, shortened
 from ai_library_bot.types import (
     OWN_WORDS,
     Answer,
@@ -50,12 +50,10 @@ def answer(say: Messages, result: Answer) -> Page:
     blocks = [paragraph(*_with_marks(line, result.citations)) for line in result.text.splitlines()]
     if result.own_words:
         blocks.append(paragraph(italic(f"{OWN_WORDS} {say('ask.own_words')}")))
-    said = _folded(result.text)
-    for number, citation in enumerate(result.citations):
-        repeated = _folded(citation.quote) in said  # an answer made of quotations need not repeat them
-        if not repeated:
+    for number, (mark, citation, quoted) in enumerate(sources(result)):
+        if not quoted:
             blocks.append(quotation(citation.quote))
-        blocks.append(paragraph(*_reference(say, citation), close=not repeated or number > 0))
+        blocks.append(paragraph(bold(mark), _reference(say, citation), close=not quoted or number > 0))
     return (*blocks, *_notices(say, result.notices))
 
 
@@ -164,9 +162,7 @@ def cancel(say: Messages) -> InlineKeyboardButton:
 def button(text: str, data: CallbackData) -> InlineKeyboardButton:
     """A button that tells the bot `data`; of a long or an odd text it shows what can be seen of its beginning."""
     shown = " ".join(printable(text).split())
-    if len(shown) > _LONGEST_BUTTON:
-        shown = f"{shown[:_LONGEST_BUTTON]}…"
-    return InlineKeyboardButton(text=shown, callback_data=data.pack())
+    return InlineKeyboardButton(text=shortened(shown, _LONGEST_BUTTON), callback_data=data.pack())
 
 
 def _keyboard(rows: Rows) -> InlineKeyboardMarkup | None:
@@ -200,9 +196,8 @@ def _highlighted(hit: Hit, start: int, end: int) -> Iterator[str | Piece]:
         yield "…"
 
 
-def _reference(say: Messages, citation: Citation) -> Iterator[str | Piece]:
-    yield bold(f"[{citation.number}]")
-    yield " " + " · ".join([source(say, citation.book), *place(say, citation.passage, citation.start)])
+def _reference(say: Messages, citation: Citation) -> str:
+    return " " + " · ".join([source(say, citation.book), *place(say, citation.passage, citation.start)])
 
 
 def _with_marks(text: str, citations: Sequence[Citation]) -> Iterator[str | Piece]:
@@ -233,7 +228,3 @@ def _without_folders(details: dict[str, str | int | float]) -> dict[str, str | i
     return {
         name: re.split(r"[/\\]", str(value))[-1] if name in ("path", "of") else value for name, value in details.items()
     }
-
-
-def _folded(text: str) -> str:
-    return fold_with_offsets(text)[0].strip()

@@ -224,7 +224,7 @@ class SqliteStore:
         self._path.replace(self._aside)
         for ending in ("-wal", "-shm"):
             self._path.with_name(self._path.name + ending).unlink(missing_ok=True)
-        _LOG.warning("%s was damaged. It was set aside as %s and begun anew.", self._path, self._aside.name)
+        _LOG.warning("%s was damaged. It was set aside as %s, and a new one begun.", self._path, self._aside.name)
 
     @property
     def _aside(self) -> Path:

@@ -24,7 +24,7 @@ class Messages:
         self._table: dict[str, Any] = tomllib.loads((files(__name__) / f"{language}.toml").read_text("utf-8"))
 
     def __call__(self, key: str, /, **values: object) -> str:
-        """The sentence `key` with its placeholders filled.
+        """The sentence `key` with its placeholders filled; a float is written as the language does, to two decimals.
 
         A sentence with plural forms is a table (`one`, `few`, `many` or `one`, `many`) chosen by `values["count"]`.
         Raises KeyError for an unknown key.
@@ -34,7 +34,7 @@ class Messages:
             found = found[part]
         if isinstance(found, dict):
             found = found[plural(self.language, int(str(values["count"])))]
-        return str(found).format(**values)
+        return str(found).format(**{name: self._written(value) for name, value in values.items()})
 
     def notice(self, notice: Notice) -> str:
         """The sentence of a notice, with its reason."""
@@ -63,6 +63,12 @@ class Messages:
         """The number as this language writes it, rounded to `digits` decimals: 1,234.5 or 1 234,5."""
         signs = str.maketrans(",.", self("number.thousands") + self("number.decimal"))
         return f"{value:,.{digits}f}".translate(signs)
+
+    def _written(self, value: object) -> object:
+        if not isinstance(value, float):
+            return value
+        _, _, decimals = f"{value:.2f}".rstrip("0").partition(".")
+        return self.number(value, len(decimals))
 
     def __contains__(self, key: str) -> bool:
         found: Any = self._table

@@ -261,7 +261,7 @@ async def test_status_and_figures_tell_the_owner_how_things_are(telegram: Telegr
     async with running(settings_for(telegram, shelf)):
         status = (await answer_to(admin, "/status")).text
         assert EN("bot.status.index", generation=1, books="5", passages="79") in status
-        assert EN("bot.status.running", questions=0, hours="0.0") in status
+        assert EN("bot.status.running", questions=0, count=0) in status
         answer = await answer_to(reader, KEEPER)
         await told_by(reader, answer, "👍")
         await answer_to(reader, "Who wrote Don Quixote?")
@@ -288,9 +288,10 @@ async def test_an_invitation_lets_in_as_many_as_it_says_as_long_as_it_says(
             "/invite -1",
             "/invite ²",
         ):
-            assert (await answer_to(admin, wrong)).text == EN("bot.invite_how", uses=1000, days=365), wrong
+            told = (await answer_to(admin, wrong)).text
+            assert told == EN("bot.invite_how", uses="1,000 people", days="365 days"), wrong
         invitation = await answer_to(admin, "/invite 2 3")
-        assert invitation.text.startswith(EN("bot.invitation", uses=2, days=3))
+        assert invitation.text.startswith(EN("bot.invitation", uses="2 people", days="3 days"))
         assert invitation.links == ()
         (link,) = invitation.marked("code")
         code = link.removeprefix("https://t.me/library_test_bot?start=")

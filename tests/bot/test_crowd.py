@@ -32,7 +32,7 @@ async def test_all_are_answered_and_none_exceeds_a_limit(telegram: TelegramServe
         asked = len(model.requests)
     for person in people:
         answers = [message for message in telegram.messages(person) if message.buttons]
-        refused = [message for message in telegram.messages(person) if "all your questions" in message.text]
+        refused = [message for message in telegram.messages(person) if "used up today" in message.text]
         assert (len(answers), len(refused)) == (1, 1)
     store = SqliteStore(shelf / "index" / DATABASE)
     try:

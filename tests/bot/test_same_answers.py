@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -61,8 +62,7 @@ def same_answer(told: dict[str, Any], said: str, answer: Message) -> None:
     for number, citation in enumerate(told["citations"], 1):
         assert citation["number"] == number
         assert citation["quote"] in said
-        place = rest.index(f"\n[{number}] ")
-        line = rest[place:].strip().splitlines()[0]
+        (line,) = re.findall(rf"^\[(?:\d+, )*{number}(?:, \d+)*\] .*$", rest, re.MULTILINE)
         assert citation["book"]["title"] in line
         assert all(author in line for author in citation["book"]["authors"])
         assert all(heading in line for heading in citation["chapter"])

@@ -48,8 +48,8 @@ async def _status(message: Message, bot: Bot, library: Library, turns: Turns, st
         lines.append(told(say("bot.status.index", generation=active.number, books=books, passages=passages)))
     except LibraryError as error:
         lines.append(paragraph(error.say(say.language)))
-    hours = say.number((time.time() - started) / 3600, 1)
-    lines.append(told(say("bot.status.running", questions=turns.waiting, hours=hours)))
+    hours = int(time.time() - started) // 3600
+    lines.append(told(say("bot.status.running", count=hours, questions=turns.waiting)))
     await send(bot, place_of(message), tuple(lines))
 
 

@@ -38,12 +38,20 @@ def router() -> Router:
 async def _invite(message: Message, command: CommandObject, bot: Bot, me: User, people: People, say: Messages) -> None:
     wanted = _uses_and_days(command.args or "")
     if wanted is None:
-        await send(bot, place_of(message), (told(say("bot.invite_how", uses=_MOST_USES, days=_MOST_DAYS)),))
+        await send(bot, place_of(message), (told(say("bot.invite_how", **_counted(say, _MOST_USES, _MOST_DAYS))),))
         return
     uses, days = wanted
     link = f"https://t.me/{me.username}?start={await people.invite(uses=uses, days=days)}"
-    invitation = (told(say("bot.invitation", uses=uses, days=days)), paragraph(code(link)))
+    invitation = (told(say("bot.invitation", **_counted(say, uses, days))), paragraph(code(link)))
     await send(bot, place_of(message), invitation)
+
+
+def _counted(say: Messages, uses: int, days: int) -> dict[str, str]:
+    """For how many people and days an invitation is good, in words."""
+    return {
+        "uses": say("count.people", count=uses, number=say.number(uses)),
+        "days": say("count.days", count=days, number=say.number(days)),
+    }
 
 
 async def _members(message: Message, bot: Bot, people: People, say: Messages) -> None:

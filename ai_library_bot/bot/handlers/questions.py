@@ -92,7 +92,7 @@ async def _voice(
     if not library.understands_voice:
         await send(bot, where, (told(say("bot.no_voice")),))
     elif voice.duration > _LONGEST_VOICE or (voice.file_size or 0) > LARGEST:
-        await send(bot, where, (told(say("bot.voice_too_long", minutes=_LONGEST_VOICE // 60)),))
+        await send(bot, where, (told(say("bot.voice_too_long", count=_LONGEST_VOICE // 60)),))
     else:
 
         async def hear() -> str:
