@@ -304,9 +304,7 @@ def _texts() -> dict[str, Maker]:
         "one paragraph.txt": _put("Смотритель зажёг лампу. ".encode() * 40_000),
         "no sentence ends.txt": _put(b"word " * MEGABYTE),
         "one note for all.txt": _put(
-            "\n\n".join(
-                ["Chapter 1", *("It is told here.[1]" for _ in range(3000)), "Notes", "1. Long. ", "Long. " * 20_000]
-            ).encode()
+            b"Chapter 1\n\n" + b"It is told here.[1]\n\n" * 3000 + b"Notes\n\n1. Long.\n\n" + b"Long. " * 20_000
         ),
         "half a pair.txt": _put(b"\xff\xfe" + b"\x00\xd8" * 10_000 + b"\0"),
         "controls.txt": _put(b"\x1b]0;title\x07\x1b[2J\x9b31m\x08\x08" * 20_000),
