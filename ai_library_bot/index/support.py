@@ -25,7 +25,7 @@ _NEEDED = {1: 1.0, 2: 0.7, 3: 0.5}
 _LEAST = 0.25
 """The share where there are more of them, or the passage has the name of what is asked about.
 
-Of questions of up to three such words asked of a shelf about something else, 28 in 100 get a sentence quoted with these
+Of questions of up to three such words asked of a shelf about something else, 29 in 100 get a sentence quoted with these
 shares, and 54 without; of questions that a shelf answers, at most 4 in 1,000 lose their answer. 0.5 and 0.4 for two and
 three words let seven more pass; 0.6 for three, or a least share of 0.35, costs a shelf of articles 10 answers in 1,000.
 """
