@@ -49,11 +49,12 @@ async def answer(
 ) -> Answer:
     """The answer that the passages of one generation give, every quotation of it verified.
 
-    Only passages of at least `min_relevance` (0…1) support an answer; without one, or without a true quotation, it is
-    `found=False` with the closest passages. `query` is the question as it can be understood without what was said
-    before, and `vector` is that of it. `on_growth` is called with all that is written and verified so far. What the
-    `writer` has not done after `seconds`, the extractive writer does instead, and a notice says why. Unless `strict`,
-    sentences without a citation stay, marked as the model's own words.
+    Only passages of at least `min_relevance` (0…1) support an answer, and that of the extractive writer only those
+    that hold enough of the question as well, unless nothing is demanded at all; without one, or without a true
+    quotation, it is `found=False` with the closest passages. `query` is the question as it can be understood without
+    what was said before, and `vector` is that of it. `on_growth` is called with all that is written and verified so
+    far. What the `writer` has not done after `seconds`, the extractive writer does instead, and a notice says why.
+    Unless `strict`, sentences without a citation stay, marked as the model's own words.
     Raises as `SearchIndex.search`.
     """
     began = time.monotonic()
@@ -80,6 +81,8 @@ async def answer(
             notices = (*notices, Notice("writer_unavailable", because=because))
     if checked is None:
         supporting = replace(found, hits=found[:_HITS]).at_least(min_relevance)
+        if min_relevance > 0:  # a model judges for itself; what copies sentences needs to be told
+            supporting = index.supporting(supporting)
         draft = await extractive.write(supporting, lambda _: (), lambda _: None)
         checked = quotes.verify(draft, _by_id(supporting), lambda *_: ())
     suggested = fitting(draft.next_questions, question, query)

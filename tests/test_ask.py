@@ -61,7 +61,10 @@ async def test_questions_of_both_languages_are_answered(index: SearchIndex, ques
 
 @pytest.mark.parametrize(
     "question",
-    ["How do whales breathe under the polar ice?", "Кто изобрёл паровую машину?", "xyzzy", "Как зовут кота?"],
+    [
+        *("How do whales breathe under the polar ice?", "Кто изобрёл паровую машину?", "xyzzy", "Как зовут кота?"),
+        *("Who is Mr. Key?", "Кто такая Вера Река?", "кто купил лампу"),
+    ],
 )
 async def test_what_the_books_do_not_say_is_not_found(index: SearchIndex, question: str) -> None:
     found = await answer(index, question, min_relevance=0.7)
@@ -217,6 +220,19 @@ async def test_a_model_is_not_asked_where_no_passage_is_relevant(index: SearchIn
     writer = Writer()
     found = await answer(index, "How do whales breathe under the polar ice?", writer=writer, min_relevance=0.7)
     assert (found.found, writer.given) == (False, None)
+
+
+async def test_a_model_judges_for_itself_what_a_short_question_is_about(index: SearchIndex) -> None:
+    question, quote = "Who is Mr. Key?", "the keys had been lost in the snow"
+    assert not (await answer(index, question, min_relevance=0.5)).found
+    writer = Writer(draft(index, ("A key that was lost.", quote)))
+    found = await answer(index, question, writer=writer, min_relevance=0.5)
+    assert [citation.quote for citation in found.citations] == [quote]
+
+
+async def test_who_demands_nothing_gets_what_comes_closest(index: SearchIndex) -> None:
+    (first, *_) = (await answer(index, "Who is Mr. Key?", min_relevance=0)).citations
+    assert "the keys had been lost" in first.quote
 
 
 async def test_own_words_are_kept_where_they_are_wanted_and_only_there(index: SearchIndex) -> None:

@@ -84,8 +84,12 @@ def _most_similar(word: str, index: LexicalIndex) -> str | None:
     return next(iter(difflib.get_close_matches(word, sorted(similar), 1)), None)
 
 
+def telling(terms: tuple[Term, ...]) -> tuple[Term, ...]:
+    """The terms that tell what a query asks about, its common words left out; all of them if there are no others."""
+    return tuple(term for term in terms if term.word not in _COMMON) or terms
+
+
 def asked_for(terms: tuple[Term, ...], stem: Callable[[str], str]) -> Wanted:
     """The words that the query asks for, its common words left out."""
-    wanted = {stem for term in terms if term.word not in _COMMON for stem in term.stems}
-    wanted = wanted or {stem for term in terms for stem in term.stems}
+    wanted = {stem for term in telling(terms) for stem in term.stems}
     return Wanted(lambda word: stem(word) in wanted)

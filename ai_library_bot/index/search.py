@@ -15,6 +15,7 @@ from ai_library_bot.index.lexical import LEXICAL, META, LexicalIndex
 from ai_library_bot.index.manifest import Published
 from ai_library_bot.index.query import asked_for, understand
 from ai_library_bot.index.shards import LIST, VECTORS
+from ai_library_bot.index.support import Support
 from ai_library_bot.text import fold, guess_language, spans_of_words
 from ai_library_bot.types import Book, Excerpt, Hit, Passage, SearchResult, Term, passage_id
 
@@ -105,6 +106,16 @@ class SearchIndex:
         """The hits with the words that match the terms of a query."""
         asked = asked_for(terms, self._lexical.stem)
         return tuple(replace(hit, matches=tuple(spans_of_words(hit.passage.text, asked))) for hit in hits)
+
+    def supporting(self, found: SearchResult) -> SearchResult:
+        """The same result with only the hits that hold enough of what the query asks about (see `support`).
+
+        What was found by meaning may say it in any words, so of such a result all hits stay.
+        """
+        if found.mode != "lexical":
+            return found
+        supports = Support(found.query, found.terms, self.stem)
+        return replace(found, hits=tuple(filter(supports, found.hits)))
 
     def open_vectors(self) -> None:
         """Does what the first search by meaning would have to wait for, such as loading faiss."""
