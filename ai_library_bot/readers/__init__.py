@@ -18,6 +18,7 @@ from pathlib import Path
 
 from ai_library_bot.errors import UnreadableBook
 from ai_library_bot.readers import decode, filename, front_matter, headings
+from ai_library_bot.readers.archive import FAULTS
 from ai_library_bot.text import CYRILLIC_LANGUAGES, GUESSABLE_LANGUAGES, fold, guess_language, one_line
 from ai_library_bot.types import BookText, Section
 
@@ -128,7 +129,7 @@ def _kind_of_zip(data: bytes) -> str:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             names = archive.namelist()
-    except (zipfile.BadZipFile, ValueError):  # the latter for a name that is marked as UTF-8 and is none
+    except FAULTS:
         return ""
     if "META-INF/container.xml" in names:
         return "epub"

@@ -20,6 +20,19 @@ MAX_TOTAL_BYTES = 256 * 2**20
 MAX_RATIO = 100  # of what is read to the size of the archive; books reach 30
 FREE_BYTES = 16 * 2**20  # up to here the ratio does not matter: a small file may repeat itself
 
+FAULTS = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    EOFError,
+    NotImplementedError,  # a compression method or zip version that zipfile does not know
+    OSError,  # from bzip2 and from offsets outside of the file
+    RuntimeError,
+    ValueError,
+)
+"""The many ways in which zipfile and the decompressors complain of a damaged archive."""
+
 _CHUNK_BYTES = 2**20
 _LOCAL_HEADER_BYTES = 30  # without name and extra fields
 _ENCRYPTED = 0x1
@@ -81,20 +94,9 @@ class Archive:
 
     @contextmanager
     def _faults_named(self) -> Iterator[None]:
-        """The many ways in which zipfile and the decompressors complain, as one."""
         try:
             yield
-        except (
-            zipfile.BadZipFile,
-            zlib.error,
-            lzma.LZMAError,
-            struct.error,
-            EOFError,
-            NotImplementedError,  # a compression method or zip version that zipfile does not know
-            OSError,  # from bzip2 and from offsets outside of the file
-            RuntimeError,
-            ValueError,
-        ) as error:
+        except FAULTS as error:
             raise self._error("archive_broken") from error
 
     def _error(self, key: str) -> UnreadableBook:

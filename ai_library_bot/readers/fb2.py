@@ -28,7 +28,7 @@ def read(data: bytes, path: Path) -> BookText:
     Raises UnreadableBook for a damaged archive, one without an FB2 file, and a file without a body.
     """
     root = parse_xml(_PICTURES.sub(b"", _unzipped(data, path)), path)
-    bodies = list(find_all(root, "body"))
+    bodies = [body for body in find_all(root, "body") if next(body.iterancestors("{*}body"), None) is None]
     if not bodies:
         raise UnreadableBook("fb2_no_body", path=str(path))
     description = next(find_all(root, "title-info"), etree.Element("title-info"))

@@ -35,7 +35,8 @@ def parse_xml(data: bytes, path: Path) -> etree._Element:
     try:
         return _parse(text, _xml_parser(), path)
     except etree.XMLSyntaxError:
-        return _parse(mending.balanced(text), _xml_parser(recover=True), path)
+        balanced = _REFERENCE.sub(_as_xml, mending.balanced(text))  # again, where CDATA without an end was taken apart
+        return _parse(balanced, _xml_parser(recover=True), path)
 
 
 def parse_html(data: bytes | str, path: Path) -> etree._Element:

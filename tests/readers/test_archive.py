@@ -11,6 +11,7 @@ from ai_library_bot.errors import UnreadableBook
 from ai_library_bot.readers import archive
 from ai_library_bot.readers.archive import Archive
 from tests.readers import build
+from tests.readers.files import book_in
 
 
 def archive_at(path: Path) -> Archive:
@@ -95,6 +96,17 @@ def test_a_bomb_that_lies_about_its_size_is_refused(tmp_path: Path) -> None:
         struct.pack_into("<L", data, data.index(signature) + size, 10)
     path.write_bytes(data)
     assert reason(path) in ("archive_broken", "archive_too_large")
+
+
+@pytest.mark.parametrize("suffix", ["epub", "fb2.zip", "docx", "odt", "txt"])
+def test_an_archive_for_a_newer_program_is_named_as_damaged(tmp_path: Path, suffix: str) -> None:
+    path = build.archive(tmp_path / f"book.{suffix}", {"word/document.xml": "<a/>"})
+    data = bytearray(path.read_bytes())
+    data[data.index(b"PK\1\2") + 6] = 114  # the version that is needed to unpack it
+    path.write_bytes(data)
+    with pytest.raises(UnreadableBook) as caught:
+        book_in(path)
+    assert caught.value.key == ("other_kind" if suffix == "txt" else "archive_broken")
 
 
 def test_a_huge_entry_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

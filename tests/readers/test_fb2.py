@@ -29,6 +29,13 @@ def section(title: str, inside: str) -> str:
     return f"<section><title><p>{title}</p></title>{inside}</section>"
 
 
+def test_bodies_within_a_body_are_read_once(tmp_path: Path) -> None:
+    path = tmp_path / "damaged.fb2"
+    opened, closed = "<body><section><p>Темно.</p></section>", "</body>"
+    path.write_text(f"<FictionBook>{opened * 20}{closed * 20}</FictionBook>", "utf-8")
+    assert "".join(section.text for section in book_in(path, fb2.read).sections).count("Темно.") == 20
+
+
 def test_sections_in_sections_are_chapters_in_parts(tmp_path: Path) -> None:
     body = section(
         "Часть первая", "<epigraph><p>0</p></epigraph>" + section("I", "<p>1</p>") + section("II", "<p>2</p>")

@@ -70,7 +70,7 @@ def cuts(folder: Path, count: int, *, vectors: bool = False, seed: int = 1) -> T
         shelf = Shelf(folder / "toy", os.path.relpath(left / "index", folder / "toy"))
         found = toy.check(shelf)
         assert found == "new" or not was_done, "what was said to be done is gone"
-        shutil.rmtree(left)
+        shutil.rmtree(left, ignore_errors=True)
         return f"{name}, {found}{' after it was done' * was_done}"
 
     return Tally("power cuts" + " with vectors" * vectors).run(trials, start_again)
