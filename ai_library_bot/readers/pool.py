@@ -199,6 +199,7 @@ class _Worker:
             return self._why_it_died(str(path), seconds)
         if isinstance(answer, UnreadableBook):
             answer.details["path"] = str(path)  # whatever the worker says which it was
+            return answer  # and what it has done to the worker besides, nobody knows
         self._books += 1
         self.usable = not self._late and self._books < BOOKS_PER_WORKER
         return answer

@@ -299,6 +299,15 @@ def test_a_worker_is_replaced_after_some_books(monkeypatch: pytest.MonkeyPatch) 
     assert [processes.count(process) for process in dict.fromkeys(processes)] == [3, 3, 1]
 
 
+@pytest.mark.parametrize("name", ["bad", "mistaken", "long"])
+def test_a_worker_is_replaced_after_a_file_that_it_could_not_read(name: str) -> None:
+    with ReaderPool(1, command=NAUGHTY) as pool:
+        before = title(pool, "process")
+        assert title(pool, "process") == before
+        read(pool, name)
+        assert title(pool, "process") != before
+
+
 def test_a_module_among_the_books_is_not_taken_for_pythons_own(tmp_path: Path) -> None:
     (tmp_path / "json.py").write_text("open('hijacked', 'w')")
     (tmp_path / "book.txt").touch()
