@@ -19,7 +19,7 @@ from pathlib import Path
 from ai_library_bot.errors import UnreadableBook
 from ai_library_bot.readers import decode, filename, front_matter, headings
 from ai_library_bot.readers.archive import FAULTS
-from ai_library_bot.text import CYRILLIC_LANGUAGES, GUESSABLE_LANGUAGES, fold, guess_language, one_line
+from ai_library_bot.text import CYRILLIC_LANGUAGES, GUESSABLE_LANGUAGES, fold, guess_language, one_line, shortened
 from ai_library_bot.types import BookText, Section
 
 _READERS = {
@@ -74,6 +74,8 @@ _ZIP_SIGNATURE = b"PK\x03\x04"
 _CONTROL = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 _MAX_CONTROL_SHARE = 0.02
 
+_LONGEST_TITLE = 1000  # characters; every passage of a chapter repeats its titles, so none may be as long as a book
+
 _TWO_LETTERS = {"rus": "ru", "ukr": "uk", "eng": "en", "deu": "de", "ger": "de", "fra": "fr", "fre": "fr", "spa": "es"}
 
 
@@ -90,7 +92,7 @@ def read_book(data: bytes, path: Path) -> BookText:
     """
     module = import_module(f"{__name__}.{_READERS[_kind(data, path)]}")
     book: BookText = module.read(data, path)
-    sections = tuple(section for section in book.sections if section.text.strip())
+    sections = tuple(_with_titles(section) for section in book.sections if section.text.strip())
     if not sections:
         raise UnreadableBook("no_text", path=str(path))
     return _complete(replace(book, sections=sections), path)
@@ -159,6 +161,11 @@ def _complete(book: BookText, path: Path) -> BookText:
         language=_language(book.language or front.language, book.sections),
         warnings=(*book.warnings, "undecodable") if damaged else book.warnings,
     )
+
+
+def _with_titles(section: Section) -> Section:
+    """The section under titles that are no longer than a title may be."""
+    return replace(section, heading=tuple(shortened(title, _LONGEST_TITLE) for title in section.heading))
 
 
 def _in_chapters(sections: tuple[Section, ...]) -> tuple[Section, ...]:

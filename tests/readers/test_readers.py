@@ -157,6 +157,17 @@ def test_the_same_book_reads_the_same_in_every_format(suffix: str, tmp_path: Pat
     assert (book.title, book.authors, book.language, book.warnings) == ("Маяк", (author,), "ru", ())
 
 
+def test_a_title_as_long_as_a_book_is_cut_short(tmp_path: Path) -> None:
+    path = tmp_path / "book.fb2"
+    inside = "".join(f"<section><title><p>{n}</p></title><p>Темно.</p></section>" for n in range(50))
+    title = "Слово за словом. " * 10_000
+    path.write_text(build.fb2(f"<section><title><p>{title}</p></title>{inside}</section>"), "utf-8")
+    headings = [section.heading for section in book_in(path).sections]
+    assert len(headings) == 50
+    assert max(len(part) for heading in headings for part in heading) <= 1001  # with the dots
+    assert headings[0][0].startswith("Слово за словом. Слово")
+
+
 def test_every_suffix_has_a_writer_in_these_tests_or_one_of_its_own() -> None:
     assert set(WRITERS) | {"pdf", "xhtml"} == SUFFIXES
 
