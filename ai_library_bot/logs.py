@@ -60,7 +60,7 @@ def _secrets(settings: Settings) -> Iterator[str]:
         value = getattr(settings, name)
         is_secret = isinstance(value, SecretStr)
         told = value.get_secret_value() if is_secret else str(value)
-        hidden = (urlsplit(told).password or "") if "://" in told else told * is_secret
+        hidden = (urlsplit(told).password or "") if "://" in told else (told if is_secret else "")
         for spelling in (hidden, quote(hidden, safe=""), unquote(hidden)):
             if len(spelling) >= _SHORTEST:
                 yield spelling

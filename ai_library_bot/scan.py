@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,12 +69,13 @@ def scan(paths: Sequence[Path]) -> Shelf:
     """
     roots = tuple(Path(os.path.abspath(path)) for path in paths)  # noqa: PTH100 - as typed, symbolic links kept
     real_roots = [root.resolve() for root in roots if root.is_dir() or not root.is_symlink()]
+    neighbours = Counter(root.parent for root in roots)
     found: dict[Path, Found] = {}
     outside: set[Path] = set()
     for root in roots:
         if not root.exists():
             raise MissingInput("no_such_path", path=str(root))
-        named = [other.parent for other in roots].count(root.parent) == 1  # else the shell may have: library ingest *
+        named = neighbours[root.parent] == 1  # else the shell may have: library ingest *
         here = [_found(root)] if root.is_file() else list(_books_in(root))
         if not here:
             raise MissingInput("no_books_there", path=str(root), kinds=", ".join(sorted(SUFFIXES)))

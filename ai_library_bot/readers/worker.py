@@ -41,7 +41,7 @@ BOOK_SECONDS = 120
 """How long the reading of one book, or a page's drawing, may take, in seconds of the clock and of the processor."""
 
 ANSWER_BYTES = 64 * 1024**2
-"""The longest line with which a worker answers. Of all novels ever printed none comes near to it."""
+"""The longest line with which a worker answers; a book with more text is refused."""
 
 READY = b"ready\n"
 
