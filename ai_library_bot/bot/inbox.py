@@ -137,7 +137,11 @@ class Inbox:
             await asyncio.wait(set(self._running))
 
     async def recover(self, *, alone: bool) -> None:
-        """Excuses what replicas that died have left. `alone`: no other replica lives."""
+        """Gives a sign of life, and excuses what replicas that died have left. `alone`: no other replica lives.
+
+        To be awaited once before the first `accept`: what a replica without a sign of life has begun is taken over.
+        """
+        await self._store.put(f"replica/{self.replica}", b"", seconds=_DEAD_AFTER)
         for key, told in await self._store.items("pending/"):
             _, replica, number = key.split("/")
             if replica == self.replica or (not alone and await self._store.get(f"replica/{replica}")):
@@ -148,10 +152,9 @@ class Inbox:
             await self._store.remove(key)
 
     async def live(self) -> None:
-        """Gives signs of life to other replicas, and looks after those that give none, until it is cancelled."""
+        """Looks after the other replicas again and again, and gives signs of life to them, until it is cancelled."""
         while True:
             try:
-                await self._store.put(f"replica/{self.replica}", b"", seconds=_DEAD_AFTER)
                 await self.recover(alone=False)
             except LibraryError as error:
                 _LOG.error("%s", error)

@@ -7,8 +7,9 @@ import logging
 import signal
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -75,13 +76,17 @@ async def serve(library: Library, settings: Settings, *, on_ready: Callable[[str
         shared = settings.state_backend == "redis"
         assembled = assemble(bot, me, library, store, settings, shared=shared)
         await assembled.inbox.recover(alone=not shared)
+        # Begun before anything is accepted and ended after the last answer: other bots would excuse us for dead.
+        alive = await stack.enter_async_context(_beside(assembled.inbox.live()))
         stack.push_async_callback(assembled.inbox.drain, STOP_SECONDS)
-        await _answer_until(stop, bot, assembled, library, settings, lambda: on_ready(f"@{me.username}"))
+        ready = partial(on_ready, f"@{me.username}")
+        await _until(stop, asyncio.shield(alive), _receive(bot, assembled, library, settings, ready))
 
 
-async def _answer_until(
-    stop: asyncio.Event, bot: Bot, assembled: Assembled, library: Library, settings: Settings, ready: Callable[[], None]
+async def _receive(
+    bot: Bot, assembled: Assembled, library: Library, settings: Settings, ready: Callable[[], None]
 ) -> None:
+    """Brings what Telegram tells to the inbox, until it is cancelled."""
     inbox, heard = assembled.inbox, time.monotonic()
 
     def hear() -> None:
@@ -90,7 +95,7 @@ async def _answer_until(
 
     def health() -> dict[str, Any]:
         silent = settings.tg_webhook_url is None and time.monotonic() - heard > _SILENCE
-        return {"ok": not (silent or stop.is_set()), "running": inbox.running}
+        return {"ok": not silent, "running": inbox.running}
 
     async with AsyncExitStack() as stack:
         webhook = None
@@ -99,23 +104,20 @@ async def _answer_until(
             webhook = Webhook(bot, inbox, path, settings.tg_webhook_secret)
         if listen := settings.tg_listen or (_LISTEN if webhook else None):
             await stack.enter_async_context(serving(listen, health, webhook))
-        work = [inbox.live()]
         if webhook:
-            await _until(stop, _bring_updates(bot, assembled.kinds, settings))
-        else:
-            work.append(poll(bot, inbox, assembled.kinds, heard=hear))
+            await _bring_updates(bot, assembled.kinds, settings)
         await library.prepare()
         ready()
         # In a thread that nobody waits for: reading a large library takes longer than a stop may.
         threading.Thread(target=_check, args=(library,), name="check", daemon=True).start()
         async with _beside(_tell_commands(bot, settings)):
-            await _until(stop, *work)
+            await (asyncio.Event().wait() if webhook else poll(bot, inbox, assembled.kinds, heard=hear))
 
 
-async def _until(stop: asyncio.Event, *work: Coroutine[Any, Any, Result]) -> Result | None:
+async def _until(stop: asyncio.Event, *work: Awaitable[Result]) -> Result | None:
     """The result of the work that ends first, or None once it is time to stop. The rest is ended; errors are raised."""
     stopping = asyncio.create_task(stop.wait())
-    tasks = [asyncio.create_task(one) for one in work]
+    tasks = [asyncio.ensure_future(one) for one in work]
     try:
         await asyncio.wait([stopping, *tasks], return_when=asyncio.FIRST_COMPLETED)
         return next((task.result() for task in tasks if task.done()), None)
@@ -126,11 +128,11 @@ async def _until(stop: asyncio.Event, *work: Coroutine[Any, Any, Result]) -> Res
 
 
 @asynccontextmanager
-async def _beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+async def _beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[asyncio.Task[None]]:
     """Does work while the block runs, and no longer."""
     task = asyncio.create_task(work)
     try:
-        yield
+        yield task
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)

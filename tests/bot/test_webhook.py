@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
+import signal
+import threading
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 import pytest
 
+from ai_library_bot.bot import inbox
+from ai_library_bot.bot.serve import serve
 from ai_library_bot.bot.web import HEALTH
+from ai_library_bot.library import Library
 from tests.bot.other_server import OtherServer, other_server
 from tests.bot.running import KEEPER, QUOTE, READER, running, settings_for
 from tests.bot.telegram_server import TelegramServer
+from tests.openai_server import OpenAIServer, held
 from tests.redis_server import free_port, needs_redis
 from tests.redis_server import running as redis_running
 
@@ -107,6 +114,53 @@ async def test_two_bots_that_share_a_redis_answer_each_update_once_and_remember_
             reader.press(answer, "[1]")  # Telegram brings it to the bot that was started last
             await telegram.wait_for(lambda: telegram.messages(reader)[1:])
     assert [QUOTE in message.text for message in telegram.messages(reader)] == [True, True]
+
+
+async def signs_of_life(redis: Any) -> list[bytes]:
+    return cast("list[bytes]", await redis.keys("*replica/*"))
+
+
+@needs_redis
+@pytest.mark.usefixtures("eager")
+async def test_a_bot_gives_a_sign_of_life_before_it_takes_anything_and_until_its_last_answer_is_out(
+    telegram: TelegramServer, shelf: Path, http: aiohttp.ClientSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another one that shares the Redis would excuse it for dead, and the answer come as well."""
+    from redis.asyncio import Redis
+
+    reader, port = telegram.user(READER), free_port()
+    preparing, prepared, answering = asyncio.Event(), asyncio.Event(), threading.Event()
+
+    async def slowly(_: Library) -> None:
+        preparing.set()
+        await prepared.wait()
+
+    monkeypatch.setattr(Library, "prepare", slowly)
+    monkeypatch.setattr(inbox, "_BEAT", 0.01)
+    with redis_running(tmp_path) as redis_port, OpenAIServer() as model:
+        model.fault = held(answering)
+        redis_url = f"redis://127.0.0.1:{redis_port}/0"
+        shared = {"state_backend": "redis", "redis_url": redis_url, "openai_base_url": model.base_url}
+        settings = settings_for(telegram, shelf, embedder="none", **webhook(port), **shared)
+        async with Redis.from_url(redis_url) as redis, Library.open(settings) as library:
+            serving = asyncio.create_task(serve(library, settings, on_ready=lambda _: None))
+            await preparing.wait()
+            assert await signs_of_life(redis)
+            url, headers = f"http://127.0.0.1:{port}/telegram", {"X-Telegram-Bot-Api-Secret-Token": SECRET}
+            async with http.post(url, json=UPDATE, headers=headers) as response:
+                assert response.status == 200
+            prepared.set()
+            await telegram.wait_for(lambda: telegram.drafts)  # it is at work
+            signal.raise_signal(signal.SIGTERM)
+            with suppress(aiohttp.ClientConnectionError):  # it takes nothing any more
+                while True:
+                    (await http.get(f"http://127.0.0.1:{port}{HEALTH}")).close()
+            await redis.delete(*await signs_of_life(redis))
+            while not await signs_of_life(redis):
+                assert not serving.done()
+            answering.set()
+            await serving
+    assert len(telegram.messages(reader)) == 1
 
 
 @pytest.fixture(scope="module")
