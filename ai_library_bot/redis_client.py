@@ -38,19 +38,19 @@ class RedisClient:
         where the program was installed without what it takes.
         """
         try:
-            from redis import exceptions
+            import redis.asyncio  # all of it now: loading takes longer than a Redis may
         except ImportError as error:
             raise BadSetting("extra_missing", setting="Redis") from error
         where = _where(self._url)
         try:
             return await self._in_time(command)
-        except (TimeoutError, exceptions.TimeoutError) as error:
+        except (TimeoutError, redis.exceptions.TimeoutError) as error:
             raise self.slow() from error
-        except (exceptions.AuthenticationError, exceptions.NoPermissionError) as error:
+        except (redis.exceptions.AuthenticationError, redis.exceptions.NoPermissionError) as error:
             raise Unavailable("redis_password_refused", where=where) from error
-        except (exceptions.ConnectionError, OSError) as error:
+        except (redis.exceptions.ConnectionError, OSError) as error:
             raise Unavailable("redis_down", where=where, reason=_reason(error)) from error
-        except (exceptions.RedisError, ValueError, TypeError) as error:  # the two of nonsense in answer or address
+        except (redis.exceptions.RedisError, ValueError, TypeError) as error:  # the two: nonsense answered, or asked
             raise Unavailable("redis_failed", where=where, reason=_reason(error)) from error
 
     def slow(self) -> Unavailable:

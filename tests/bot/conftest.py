@@ -62,6 +62,12 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(AiohttpSession, "close", QuickSession.close)
 
 
+@pytest.fixture(autouse=True)
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bot that shows no "looking…" where the machine is busy: the first that it says is what it found."""
+    monkeypatch.setattr(live, "_AT_FIRST", 60.0)
+
+
 @pytest.fixture
 def eager(monkeypatch: pytest.MonkeyPatch) -> None:
     """A bot that shows what it has so far almost at once, and often."""

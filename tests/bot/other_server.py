@@ -67,7 +67,7 @@ class OtherServer:
         to_us = [entry for entry in history if str(entry.get("message", {}).get("chat_id")) == str(self.user_id)]
         return [_said(entry) for entry in to_us]
 
-    async def wait_for(self, predicate: Callable[[], T], seconds: float = 10) -> T:
+    async def wait_for(self, predicate: Callable[[], T], seconds: float = 60) -> T:
         """What the predicate gives as soon as that is true."""
         until = time.monotonic() + seconds
         while not (value := predicate()):

@@ -13,8 +13,6 @@ from tests.bot.telegram_server import TelegramServer
 
 Json = dict[str, Any]
 
-_PATIENCE = 10  # seconds
-
 
 async def answer_to(
     person: Person, text: str, *, chat: Group | None = None, reply_to: Message | None = None
@@ -23,7 +21,7 @@ async def answer_to(
     server, where = person.server, chat or person
     before = len(server.messages(where))
     person.say(text, chat=chat, reply_to=reply_to)
-    return (await server.wait_for(lambda: server.messages(where)[before:], _PATIENCE))[0]
+    return (await server.wait_for(lambda: server.messages(where)[before:]))[0]
 
 
 async def sent_by(person: Person, message: Message, button: str) -> Message:
@@ -31,7 +29,7 @@ async def sent_by(person: Person, message: Message, button: str) -> Message:
     server = person.server
     before = len(server.messages(message.chat_id))
     person.press(message, button)
-    return (await server.wait_for(lambda: server.messages(message.chat_id)[before:], _PATIENCE))[0]
+    return (await server.wait_for(lambda: server.messages(message.chat_id)[before:]))[0]
 
 
 async def edited_by(person: Person, message: Message, button: str) -> Message:
@@ -39,7 +37,7 @@ async def edited_by(person: Person, message: Message, button: str) -> Message:
     server = person.server
     before = server.now(message).edits
     person.press(message, button)
-    await server.wait_for(lambda: server.now(message).edits > before, _PATIENCE)
+    await server.wait_for(lambda: server.now(message).edits > before)
     return server.now(message)
 
 
@@ -55,7 +53,7 @@ async def told(server: TelegramServer, query: str) -> str:
 
 async def answered(server: TelegramServer, query: str) -> Json:
     """How the bot answered the callback or inline query."""
-    return await server.wait_for(lambda: server.answers.get(query), _PATIENCE)
+    return await server.wait_for(lambda: server.answers.get(query))
 
 
 def everything_sent(server: TelegramServer) -> str:
@@ -79,7 +77,7 @@ class Done(logging.Handler):
 
     async def all(self) -> None:
         """Waits until the bot is done with every update there ever was: what it has not sent now it never will."""
-        async with asyncio.timeout(_PATIENCE):
+        async with asyncio.timeout(60):
             while self._done < self._server.updates.made:
                 self._more.clear()
                 await self._more.wait()

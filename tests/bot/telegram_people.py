@@ -75,7 +75,7 @@ class Person:
             if wanted in (button["text"], button.get("callback_data")):
                 assert "callback_data" in button, f"{wanted!r} is no button that tells the bot"
                 return self.forge(message, button["callback_data"])
-        raise AssertionError(f"{wanted!r} is none of the buttons: {message.labels}")
+        raise AssertionError(f"{wanted!r} is none of the buttons: {message.labels} of {message.text!r}")
 
     def forge(self, message: Message, data: str) -> str:
         """Sends the bot a callback with any data, as a changed client can."""

@@ -168,7 +168,7 @@ class TelegramServer:
         """What the bot asked of one method, in order."""
         return [request for request in list(self.requests) if request.method.lower() == method.lower()]
 
-    async def wait_for(self, predicate: Callable[[], T | None], seconds: float = 10) -> T:
+    async def wait_for(self, predicate: Callable[[], T | None], seconds: float = 60) -> T:
         """What the predicate gives as soon as that is true; it is asked whenever something happens at the server."""
         future = self._watch(predicate)
         try:
@@ -176,7 +176,7 @@ class TelegramServer:
         except TimeoutError:
             raise AssertionError(self._so_far(seconds)) from None
 
-    def wait(self, predicate: Callable[[], T | None], seconds: float = 10) -> T:
+    def wait(self, predicate: Callable[[], T | None], seconds: float = 60) -> T:
         """The same for a test that is no coroutine."""
         try:
             return self._watch(predicate).result(seconds)

@@ -28,7 +28,7 @@ async def test_all_are_answered_and_none_exceeds_a_limit(telegram: TelegramServe
             for _ in range(2):
                 for person in people:
                     person.say(f"{KEEPER} I am {person.id}.")
-            await telegram.wait_for(lambda: all(len(telegram.messages(person)) == 2 for person in people), 60)
+            await telegram.wait_for(lambda: all(len(telegram.messages(person)) == 2 for person in people))
         asked = len(model.requests)
     for person in people:
         answers = [message for message in telegram.messages(person) if message.buttons]

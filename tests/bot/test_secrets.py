@@ -58,9 +58,9 @@ async def test_no_secret_gets_out_whatever_fails(
                 telegram.fail(cut(), method="sendChatAction")
                 telegram.fail(status(400, f"Bad Request: {TOKEN} {KEY}"), method="sendMessage")
                 reader.say(KEEPER)  # its answer is refused by Telegram: a mistake of the program, with a trace
-                await telegram.wait_for(lambda: telegram.messages(reader), 20)
+                await telegram.wait_for(lambda: telegram.messages(reader))
                 reader.say(f"{KEEPER} {KEY}?")
-                await telegram.wait_for(lambda: telegram.messages(reader)[1:], 20)
+                await telegram.wait_for(lambda: telegram.messages(reader)[1:])
         finally:
             logging.getLogger().handlers.clear()
     printed = capfd.readouterr()
@@ -101,7 +101,7 @@ async def test_after_forget_no_byte_of_what_was_written_is_left(
         async with running(settings):
             for number, text in enumerate((f"{KEEPER} {WORDS}", f"/search {WORDS} lighthouse", f"And {WORDS}?")):
                 reader.say(text)
-                *_, answer = await telegram.wait_for(partial(messages_beyond, telegram, reader, number), 20)
+                *_, answer = await telegram.wait_for(partial(messages_beyond, telegram, reader, number))
                 if "👎" in answer.labels:
                     reader.press(answer, "👎")
             await telegram.wait_for(lambda: len(telegram.answers) > 0)

@@ -44,7 +44,7 @@ async def all_at_work(telegram: TelegramServer, people: list[Person]) -> None:
     """Everybody asks, and the bot has begun with each."""
     for person in people:
         person.say(KEEPER)
-    await telegram.wait_for(lambda: len(telegram.calls("sendChatAction")) >= len(people), 30)
+    await telegram.wait_for(lambda: len(telegram.calls("sendChatAction")) >= len(people))
 
 
 async def test_sigterm_lets_running_answers_finish(telegram: TelegramServer, shelf: Path) -> None:
