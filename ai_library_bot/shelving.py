@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,12 +46,9 @@ def add(
     (folder,) = (path.absolute() for path in folders)
     name = shelf_name(name)
     with _writing_into(folder):
-        disk.make_folder(folder)
-        path = _taken(folder, name)
+        path = _put(folder, name, file)
     stays = False
     try:
-        with _writing_into(folder):
-            _fill(path, file)
         report = ingest(generations, [path], rules, listener, stop_wanted, embedder)
         refused = {failure.path for failure in report.failed} | {skip.path for skip in report.skipped}
         stays = path not in refused
@@ -77,30 +75,44 @@ def shelf_name(name: str) -> str:
     return f"{'_' if _DEVICE.match(stem) else ''}{stem}.{suffix}"
 
 
-def _taken(folder: Path, name: str) -> Path:
-    """The path of that name, or of the first like it that is free. An empty file holds it from now on."""
-    suffix = f".{suffix_of(Path(name))}"
-    path, number = folder / name, 1
-    while True:
-        try:
-            path.touch(exist_ok=False)
-        except FileExistsError:
-            number += 1
-            path = folder / f"{name.removesuffix(suffix)} ({number}){suffix}"
-        else:
-            return path
+def _put(folder: Path, name: str, file: Path) -> Path:
+    """Puts a copy of the file into the folder under that name, or the first like it that is free. Returns its path.
 
-
-def _fill(path: Path, file: Path) -> None:
-    """Puts a copy of the file at the path, whole at once and safe from a power cut."""
-    beside = path.with_name(f".{path.name}{disk.TEMPORARY}")
+    The copy is whole and safe from a power cut before it has the name.
+    """
+    disk.make_folder(folder)
+    beside = folder / f".{name}{disk.TEMPORARY}"
     try:
         disk.copy(file, beside)
         disk.sync_file(beside)
-        disk.rename(beside, path)
-        disk.sync_folder(path.parent)
+        path = next(path for path in _names_like(folder, name) if _named(beside, path))
     finally:
         beside.unlink(missing_ok=True)
+    disk.sync_folder(folder)
+    return path
+
+
+def _names_like(folder: Path, name: str) -> Iterator[Path]:
+    yield folder / name
+    suffix = f".{suffix_of(Path(name))}"
+    for number in count(2):
+        yield folder / f"{name.removesuffix(suffix)} ({number}){suffix}"
+
+
+def _named(file: Path, path: Path) -> bool:
+    """Gives the file that name; False if another file has it."""
+    if disk.link(file, path):
+        return True
+    try:
+        path.touch(exist_ok=False)  # without hard links an empty file keeps the name for it
+    except FileExistsError:
+        return False
+    try:
+        disk.rename(file, path)
+    except OSError:
+        path.unlink()
+        raise
+    return True
 
 
 @contextmanager

@@ -194,6 +194,45 @@ class TestErrors:
         assert str(shelf.books) in str(caught.value)
         assert (names_in(shelf.books), sent.read_text()) == (["lamp.md"], CLOCK)
 
+    def test_whenever_it_is_killed_there_are_only_whole_books(
+        self, shelf: Shelf, add: Callable[..., IngestReport], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        shelf.put("clock.txt", "Another one.")
+
+        def books() -> dict[str, str]:
+            return {path.name: path.read_text() for path in shelf.books.glob("[!.]*")}
+
+        before, seen = books(), []
+
+        def watched(change: Callable[..., object]) -> Callable[..., object]:
+            def watching(*paths: Path) -> object:
+                seen.append(books())
+                return change(*paths)
+
+            return watching
+
+        for name in ("copy", "sync_file", "link", "rename", "sync_folder"):
+            monkeypatch.setattr(disk, name, watched(getattr(disk, name)))
+        add("clock.txt")
+        assert all(one in (before, before | {"clock (2).txt": CLOCK}) for one in seen)
+        assert (seen[0], books()) == (before, before | {"clock (2).txt": CLOCK})
+
+    def test_without_hard_links_a_free_name_is_found_as_well(
+        self, shelf: Shelf, sent: Path, add: Callable[..., IngestReport], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def full(source: Path, target: Path) -> None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        shelf.put("clock.txt", "Another one.")
+        monkeypatch.setattr(disk, "link", lambda source, target: False)
+        with monkeypatch.context() as patch:
+            patch.setattr(disk, "rename", full)
+            with pytest.raises(CannotWrite):
+                add("clock.txt")
+        assert (names_in(shelf.books), sent.read_text()) == (["clock.txt", "lamp.md"], CLOCK)
+        add("clock.txt")
+        assert (shelf.books / "clock (2).txt").read_text() == CLOCK
+
     def test_a_shelf_that_cannot_be_made_is_named(self, tmp_path: Path, add: Callable[..., IngestReport]) -> None:
         (tmp_path / "books/lamp.md").unlink()
         (tmp_path / "books").rmdir()
