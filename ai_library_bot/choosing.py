@@ -1,9 +1,8 @@
-"""Which books a person means: the filters of a question, and the names of books that are to go."""
+"""Which books a person means by the names of those that are to go."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import chain
 from typing import TYPE_CHECKING
 
 from ai_library_bot.errors import BadRequest, MissingInput
@@ -15,25 +14,6 @@ if TYPE_CHECKING:
 
 _LISTED = 5  # books that are named where a name fits several
 _ID_SHOWN = 8  # of the sixteen digits of an id
-
-
-def check_filters(index: SearchIndex, books: Sequence[str], authors: Sequence[str], languages: Sequence[str]) -> None:
-    """Raises MissingInput, which says which filter no book meets, or that none meets all of them."""
-    if books:
-        index.choose(books)
-    if not (authors or languages):
-        return  # as nearly always: then nothing is gone through
-    there = ", ".join(sorted({book.language for book in index.books.values()} - {""}))
-    for key, filters in (
-        ("unknown_author", {"authors": authors}),
-        ("unknown_language", {"languages": languages}),
-        ("no_book_meets_all", {"names": books, "authors": authors, "languages": languages}),
-    ):
-        if wanted := ", ".join(chain.from_iterable(filters.values())):
-            try:
-                index.choose(**filters)
-            except MissingInput as unknown:
-                raise MissingInput(key, name=wanted, there=there) from unknown
 
 
 def books_to_remove(index: SearchIndex, names: Sequence[str]) -> list[Book]:

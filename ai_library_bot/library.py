@@ -149,7 +149,7 @@ class Library:
         """The `limit` passages that match a query best, from the named books, authors and languages if any are."""
         began = time.monotonic()
         index = await asyncio.to_thread(self._index)
-        choosing.check_filters(index, books, authors, languages)
+        index.choose(books, authors, languages)  # what no book meets is said before a model is asked for anything
         bill = self._models.bill()
         vector, notices = await self._models.meaning(index, query, bill)
         found = await asyncio.to_thread(
@@ -196,7 +196,7 @@ class Library:
 
         began = time.monotonic()
         index = await asyncio.to_thread(self._index)
-        choosing.check_filters(index, books, authors, languages)
+        index.choose(books, authors, languages)  # what no book meets is said before a model is asked for anything
         limit = self._settings.answer_seconds
         bill = self._models.bill(purse)
         chat = self._models.billed_chat("rewrite", bill)

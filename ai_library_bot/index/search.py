@@ -142,21 +142,27 @@ class SearchIndex:
         """The books that meet all the filters given; within one filter any name will do.
 
         A name is a part of the title or of the file name, or the beginning of the id; an author is a part of a name.
-        Letter case, ё and quote marks make no difference. Raises MissingInput for a name that no book has, and if no
-        book is left.
+        Letter case, ё and quote marks make no difference. Raises MissingInput for a name that no book has, and where no
+        book meets one of the filters, or all of them at once.
         """
         for name in names:
             if not any(_named(book, name) for book in self.books.values()):
                 raise MissingInput("unknown_book", name=name)
-        chosen = [
-            book
-            for book in self.books.values()
-            if (not names or any(_named(book, name) for name in names))
-            and (not authors or any(fold(author) in fold(written) for author in authors for written in book.authors))
-            and (not languages or book.language in [language.strip().lower() for language in languages])
-        ]
+        chosen = list(self.books.values())
+        for key, fits, wanted in (
+            ("unknown_book", _named, names),
+            ("unknown_author", _written_by, authors),
+            ("unknown_language", _written_in, languages),
+        ):
+            if not wanted:
+                continue
+            fitting = {book.id for book in self.books.values() if any(fits(book, one) for one in wanted)}
+            if not fitting:
+                there = ", ".join(sorted({book.language for book in self.books.values()} - {""}))
+                raise MissingInput(key, name=", ".join(wanted), there=there)
+            chosen = [book for book in chosen if book.id in fitting]
         if not chosen:
-            raise MissingInput("unknown_book", name=", ".join((*names, *authors, *languages)))
+            raise MissingInput("no_book_meets_all", name=", ".join((*names, *authors, *languages)))
         return chosen
 
     def stem(self, word: str) -> str:
@@ -224,6 +230,14 @@ def _same_chapter(passage: Passage, others: Iterable[Passage | None]) -> list[Pa
             break
         chapter.append(other)
     return chapter
+
+
+def _written_by(book: Book, author: str) -> bool:
+    return any(fold(author) in fold(written) for written in book.authors)
+
+
+def _written_in(book: Book, language: str) -> bool:
+    return book.language == language.strip().lower()
 
 
 def _named(book: Book, name: str) -> bool:
