@@ -9,11 +9,11 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import takewhile
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperArgument
@@ -23,111 +23,18 @@ from ai_library_bot.env_file import read_env_file
 from ai_library_bot.errors import BadData, BadRequest, BadSetting, LibraryError, UnreadableBook
 from ai_library_bot.help import PROGRAM, Command, Group, translate
 from ai_library_bot.locales import Messages, interface_language, messages
+from ai_library_bot.session import OpenLibrary, Session, open_library
 from ai_library_bot.terminal import Page
-from ai_library_bot.types import Answer, IngestReport, Notice, Turn
+from ai_library_bot.types import Answer, IngestReport, Turn
 
 if TYPE_CHECKING:
-    from ai_library_bot.bot.dry_run import Line
     from ai_library_bot.library import Library
-    from ai_library_bot.settings import Settings
-
-Result = TypeVar("Result")
 
 NOTHING_FOUND = 1
 INTERRUPTED = 128 + signal.SIGINT  # as shells report it, and as Typer returns it after Ctrl-C
 
 _STANDARD_INPUT = "-"
 _LONGEST_INPUT = 100_000  # bytes read from standard input; a longer question is refused anyway
-
-
-def _open_library(settings: Settings) -> Library:
-    from ai_library_bot.library import Library
-
-    return Library.open(settings)
-
-
-@dataclass(frozen=True, slots=True)
-class Session:
-    """What a command works with: the language, the two streams and the way to the library."""
-
-    say: Messages
-    out: Page
-    err: Page
-    open_library: Callable[[Settings], Library]
-
-    def wait_for(self, work: Callable[[Library], Awaitable[Result]]) -> Result:
-        """Open the library, wait for its result, and pass on what it has to say besides."""
-        import asyncio
-
-        settings = self._settings()
-
-        async def session() -> Result:
-            async with self.open_library(settings) as library:
-                try:
-                    return await work(library)
-                finally:
-                    self.note(library.notices)
-
-        return asyncio.run(session())
-
-    def read(self, work: Callable[[Library], Result]) -> Result:
-        """`wait_for` what takes no waiting."""
-
-        async def at_once(library: Library) -> Result:
-            return work(library)
-
-        return self.wait_for(at_once)
-
-    def serve(self, log_as_json: bool) -> None:
-        """Be the bot in Telegram until it is stopped."""
-        import asyncio
-
-        from ai_library_bot.bot.serve import serve
-
-        settings = self._settings(log_as_json)
-
-        async def session() -> None:
-            async with self.open_library(settings) as library:
-                await serve(library, settings, on_ready=lambda name: self.err.write(self.say("serve.ready", bot=name)))
-
-        asyncio.run(session())
-        self.err.write(self.say("serve.stopped"))
-
-    def rehearse(self) -> Sequence[Line]:
-        """What the bot would say in a short dialogue."""
-        import asyncio
-
-        from ai_library_bot.bot.dry_run import dialogue
-
-        return asyncio.run(dialogue(self._settings()))
-
-    def _settings(self, log_as_json: bool = False) -> Settings:
-        """The settings; the log begins, and knows from then on what to hide."""
-        from ai_library_bot import logs
-        from ai_library_bot.settings import Settings
-
-        settings = Settings()
-        logs.start(settings, as_json=log_as_json)
-        return settings
-
-    def note(self, notices: Iterable[Notice]) -> None:
-        """Say what a person should know besides the result."""
-        for notice in notices:
-            self.err.write((self.say.notice(notice), "yellow"))
-
-    def show(
-        self,
-        result: Result,
-        for_people: Callable[[Page, Messages, Result], None],
-        for_programs: Callable[[Result], json_output.Json],
-        as_json: bool,
-    ) -> None:
-        """Write the result to standard output, and what goes with it to standard error."""
-        self.note(getattr(result, "notices", ()))
-        if as_json:
-            json_output.write(for_programs(result))
-        else:
-            for_people(self.out, self.say, result)
 
 
 app = typer.Typer(cls=Group, rich_markup_mode=None, context_settings={"help_option_names": ["-h", "--help"]})
@@ -306,7 +213,7 @@ def doctor(context: typer.Context, as_json: AsJson = False) -> int:
     return BadSetting.exit_code if any(check.ok is False for check in found) else 0
 
 
-def main(arguments: Sequence[str] | None = None, open_library: Callable[[Settings], Library] = _open_library) -> int:
+def main(arguments: Sequence[str] | None = None, open_library: OpenLibrary = open_library) -> int:
     """Run one command and return its exit code. Nothing but a broken pipe (SystemExit) comes out as an exception.
 
     `arguments` are those of the process if None; `open_library` is the door to the library.

@@ -11,9 +11,10 @@ import hashlib
 import os
 import shutil
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from ai_library_bot.errors import Busy, CannotWrite, MissingInput
@@ -22,6 +23,8 @@ if sys.platform == "win32":
     import msvcrt
 else:
     import fcntl
+
+_FOR_LINKS = (None, "/dev/shm")  # noqa: S108 - where the system says; else in memory, as a container without a disk has it
 
 TEMPORARY = ".tmp"
 
@@ -176,6 +179,32 @@ def digest(path: Path) -> str:
     """The SHA-256 of the file's bytes, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def writable(folder: Path, *, without: str) -> Iterator[Path]:
+    """The folder; or, where nothing may be made in it, a temporary one of links to its files, with no file of a suffix.
+
+    Raises CannotWrite if there is no place for a temporary folder either.
+    """
+    if os.access(folder, os.W_OK):
+        yield folder
+        return
+    with _links(folder, without) as links:
+        yield Path(links)
+
+
+def _links(folder: Path, without: str) -> tempfile.TemporaryDirectory[str]:
+    for place in _FOR_LINKS:
+        with suppress(OSError), ExitStack() as until_it_fails:
+            links = tempfile.TemporaryDirectory(dir=place)
+            until_it_fails.callback(links.cleanup)
+            for path in folder.iterdir():
+                if path.suffix != without:
+                    Path(links.name, path.name).symlink_to(path)
+            until_it_fails.pop_all()
+            return links
+    raise CannotWrite("no_temporary_folder", folder=str(folder))
 
 
 def discard(folder: Path) -> None:

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import re
 import shutil
-import tempfile
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from itertools import chain
 from pathlib import Path
@@ -38,7 +36,6 @@ PRIVATE_FILES = (META, ".managed.json")
 """The files that a writer replaces; all others are never changed once written."""
 
 _STEMS, _WORDS = "stems", "words"
-_FOR_LINKS = (None, "/dev/shm")  # noqa: S108 - where the system says; else in memory, as a container without a disk has it
 _LOCK = ".lock"
 _WRITER_MEMORY = 128_000_000  # bytes tantivy may fill before it writes a segment
 _LONGEST_WORD = 60
@@ -161,35 +158,12 @@ def _rewrite(folder: Path) -> None:
     fresh.rename(folder)
 
 
-@contextmanager
-def _lockable(folder: Path) -> Iterator[Path]:
-    """The folder, or one of links to its files: tantivy opens an index only where it can make a lock file."""
-    if os.access(folder, os.W_OK):
-        yield folder
-        return
-    with _links(folder) as links:
-        yield Path(links)
-
-
-def _links(folder: Path) -> tempfile.TemporaryDirectory[str]:
-    """A temporary folder of links to the files in `folder`. Raises CannotWrite if there is no place for one."""
-    for place in _FOR_LINKS:
-        with suppress(OSError), ExitStack() as until_it_fails:
-            links = tempfile.TemporaryDirectory(dir=place)
-            until_it_fails.callback(links.cleanup)
-            for path in folder.iterdir():
-                if path.suffix != _LOCK:
-                    Path(links.name, path.name).symlink_to(path)
-            until_it_fails.pop_all()
-            return links
-    raise CannotWrite("no_temporary_folder", folder=str(folder))
-
-
 class LexicalIndex:
     """Reads the lexical index in `folder`; any number of these may be open."""
 
     def __init__(self, folder: Path) -> None:
-        with _lockable(folder) as place, _undamaged(folder):
+        # tantivy opens an index only where it can make a lock file
+        with disk.writable(folder, without=_LOCK) as place, _undamaged(folder):
             self._index = tantivy.Index.open(str(place))
             self._index.config_reader(reload_policy="manual")
             self._schema = self._index.schema

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ai_library_bot.errors import CannotWrite
-from ai_library_bot.index import lexical
+from ai_library_bot.index import disk
 from ai_library_bot.index.entries import Entry
 from ai_library_bot.index.lexical import PRIVATE_FILES, LexicalIndex, LexicalWriter, _Stems
 from ai_library_bot.text import clean
@@ -128,10 +128,10 @@ def test_without_any_place_for_a_lock_it_is_said_what_helps(
 ) -> None:
     write(folder, [entry("a", 0, "the lamp on the shore")])
     monkeypatch.setattr(os, "access", lambda path, mode: False)
-    monkeypatch.setattr(lexical, "_FOR_LINKS", (str(tmp_path / "gone"), str(tmp_path / "gone too")))
+    monkeypatch.setattr(disk, "_FOR_LINKS", (str(tmp_path / "gone"), str(tmp_path / "gone too")))
     with pytest.raises(CannotWrite, match="TMPDIR"):
         LexicalIndex(folder)
-    monkeypatch.setattr(lexical, "_FOR_LINKS", (str(tmp_path / "gone"), str(tmp_path)))
+    monkeypatch.setattr(disk, "_FOR_LINKS", (str(tmp_path / "gone"), str(tmp_path)))
     before = sorted(tmp_path.iterdir())
     assert found(LexicalIndex(folder), "lamp") == ["a:0000"]
     assert sorted(tmp_path.iterdir()) == before
