@@ -43,13 +43,20 @@ def place(documents: Mapping[str, etree._Element]) -> None:
     references = [found for name, root in documents.items() for found in _references(name, root, targets)]
     wanted = {found.target for found in references if found.target is not None}
     placed: set[etree._Element] = set()
+    looked_at: dict[etree._Element, tuple[etree._Element | None, bool]] = {}  # many links may lead to one long chapter
     for link, target, certain in references:
         note = None
         if target is not None and target not in placed:
-            note = _note(target, link, wanted)
-            if note is None or not (certain or _is_plainly_note(note, text_of(link))):
+            if target not in looked_at:
+                note = _note(target, wanted)
+                looked_at[target] = note, note is not None and _may_be_note(note)
+            note, may_be = looked_at[target]
+            if note is None or not (certain or (may_be and _begins_with(note, text_of(link)))):
+                continue
+            if any(ancestor is note for ancestor in link.iterancestors()):
                 continue
             placed.add(target)
+            looked_at.clear()  # without this note, what held it may be another
         if note is not None or target in placed or certain:
             _replace(link, note)
 
@@ -95,7 +102,7 @@ def _stands_first(link: etree._Element) -> bool:
     return True
 
 
-def _note(target: etree._Element, link: etree._Element, wanted: set[etree._Element]) -> etree._Element | None:
+def _note(target: etree._Element, wanted: set[etree._Element]) -> etree._Element | None:
     """The whole note at a target; None when no element holds this one note and nothing else."""
     block: etree._Element | None = target
     while block is not None and local(block.tag) not in _NOTE_BLOCKS:
@@ -112,15 +119,18 @@ def _note(target: etree._Element, link: etree._Element, wanted: set[etree._Eleme
     ):
         block, around = around, around.getparent()
     others = any(other in wanted and other is not target for other in block.iter(etree.Element))
-    return None if others or any(ancestor is block for ancestor in link.iterancestors()) else block
+    return None if others else block
 
 
-def _is_plainly_note(note: etree._Element, mark: str) -> bool:
-    """Whether what a bare mark leads to is a note: it begins with the same mark or is numbered by its list."""
-    text = text_of(note)
-    if len(text) > _MAX_IMPLICIT_NOTE or next(find_all(note, "h1", "h2", "h3", "h4", "h5", "h6"), None) is not None:
-        return False
-    return local(note.tag) in ("li", "dd") or text.lstrip(_BRACKETS).startswith(mark.strip(_BRACKETS))
+def _may_be_note(note: etree._Element) -> bool:
+    """Whether a bare mark may lead to it as its note: it is no chapter."""
+    headings = find_all(note, "h1", "h2", "h3", "h4", "h5", "h6")
+    return len(text_of(note)) <= _MAX_IMPLICIT_NOTE and next(headings, None) is None
+
+
+def _begins_with(note: etree._Element, mark: str) -> bool:
+    """Whether the note has the same mark in front, or its list numbers it."""
+    return local(note.tag) in ("li", "dd") or text_of(note).lstrip(_BRACKETS).startswith(mark.strip(_BRACKETS))
 
 
 def _replace(link: etree._Element, source: etree._Element | None) -> None:

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+from lxml import etree
 
 from ai_library_bot.readers import notes
 from ai_library_bot.readers.markup import parse_html
@@ -104,3 +105,17 @@ def test_a_note_to_an_item_of_a_list_follows_the_list() -> None:
 def test_links_to_other_things_than_notes_stay(page: str) -> None:
     assert read(page).endswith("Text.")
     assert "[" not in read(page)
+
+
+def test_a_chapter_that_many_pages_lead_to_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_at: list[str] = []
+    may_be_note = notes._may_be_note
+
+    def counted(note: etree._Element) -> bool:
+        looked_at.append(note.get("id", ""))
+        return may_be_note(note)
+
+    monkeypatch.setattr(notes, "_may_be_note", counted)
+    text = read('<p>See page <a href="#c">2</a>.</p>' * 100 + f'<div id="c">{"<p>Text.</p>" * 1000}</div>')
+    assert text.count("See page 2.") == 100
+    assert looked_at == ["c"]
