@@ -171,10 +171,11 @@ _LEADS_ON = frozenset(
     "см ср рис табл гл ст изд ред напр обл респ пос дер р т тт е с пп н э "
     "лат греч нем фр англ".split()
 )
-# Those that lead on to a number only: "No. 5", "стр. 12", "5 тыс. 200 руб."; a capital begins a sentence behind them.
+# Those that lead on to a number only: "No. 5", "ч. III", "5 тыс. 200 руб."; a capital begins a sentence behind them.
 _BEFORE_NUMBER = frozenset(
     "no nos art sec sect par op p ft etc al jr sr д п ч л др пр стр руб коп тыс млн млрд".split()
 )
+_ROMAN = re.compile(r"\s+(?!I\s)[IVXLC]+\b")  # an "I" by itself begins a sentence more often
 _DATE = re.compile(r"[\dIVXLC](?:-?[а-я]{1,3})?\s*(?:гг?|вв?)(?:\.(?:\s*до)?\s*н\.\s*э)?$")  # "44 г. до н. э", "XIX в"
 _DATE_OPENS = 6  # words: "В 44 г. до н. э. Цезарь …" goes on, "Он родился в Риме в 44 г. до н. э. Потом …" does not
 _REMEMBERED = 60  # characters of a sentence that tell whether it ends
@@ -222,7 +223,7 @@ def _ends_sentence(block: str, start: int, mark: re.Match[str]) -> bool:
     if _DATE.search(sentence):
         return not number_follows and len(sentence.split()) > _DATE_OPENS
     if last in _BEFORE_NUMBER:
-        return not number_follows
+        return not number_follows and not _ROMAN.match(block, mark.end())
     return last not in _LEADS_ON
 
 

@@ -252,6 +252,8 @@ class TestSentences:
             "No. 5 was empty. | The wind blew.",
             "См. стр. 12 и рис. 3. | Там всё сказано.",
             "Адрес: ул. Ленина, д. 5. | Там жил Иван.",
+            "Герой (ч. III, гл. V) и Раскольников (ч. VI) говорят о том же. | И автор.",
+            "Apples, pears, etc. | I left.",
             "1. The fox ran. | It hid.",
             "Chapter V. The Storm",
             # other scripts
