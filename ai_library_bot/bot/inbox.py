@@ -19,6 +19,7 @@ from typing import Literal
 from aiogram.types import Update
 from pydantic import BaseModel
 
+from ai_library_bot.bot.replicas import BEAT, give_sign, is_alive, take_leave
 from ai_library_bot.bot.store import Store
 from ai_library_bot.errors import LibraryError
 from ai_library_bot.logs import begin_question, question_id
@@ -26,13 +27,16 @@ from ai_library_bot.logs import begin_question, question_id
 _LOG = logging.getLogger(__name__)
 
 _REMEMBERED = 25 * 3600.0  # seconds
-_BEAT, _DEAD_AFTER = 5.0, 20.0  # seconds: between signs of life of a replica, and without one
 _LAST_WORDS = 5.0  # seconds for the excuses at a stop
 _BEGUN, _SENDING, _DONE = b"begun", b"sending", b"done"
 
 Excuse = Literal["restarted", "perhaps", "unconfirmed", "stopping", "bug"]
 """Why there is no answer: a crash, a crash while it was being sent, no word from Telegram that it has arrived, a stop,
 a mistake in the program."""
+
+
+class TakenOver(Exception):
+    """Another replica took us for dead, as it may where a computer has slept, and has excused what is unanswered."""
 
 
 class Waiting(BaseModel):
@@ -75,8 +79,12 @@ class Accepted:
             await self._store.put(self._pending, self.waiting.model_dump_json().encode(), seconds=_REMEMBERED)
 
     async def sending(self) -> None:
-        """The answer goes out now: after a crash nobody knows whether it has arrived."""
-        await self._store.put(self._state, _SENDING, seconds=_REMEMBERED)
+        """The answer goes out now: after a crash nobody knows whether it has arrived. Raises TakenOver."""
+        state = await self._store.change(
+            self._state, lambda state: state if state == _DONE else _SENDING, seconds=_REMEMBERED
+        )
+        if state == _DONE:
+            raise TakenOver
 
     async def done(self) -> None:
         """It was answered, or excused; told twice, it is written down once."""
@@ -141,10 +149,12 @@ class Inbox:
 
         To be awaited once before the first `accept`: what a replica without a sign of life has begun is taken over.
         """
-        await self._store.put(f"replica/{self.replica}", b"", seconds=_DEAD_AFTER)
+        await give_sign(self._store, self.replica)
         for key, told in await self._store.items("pending/"):
             _, replica, number = key.split("/")
-            if replica == self.replica or (not alone and await self._store.get(f"replica/{replica}")):
+            if replica == self.replica:
+                continue
+            if not alone and await is_alive(self._store, replica):
                 continue
             left = await self._take_over(number)
             if left and told:
@@ -158,7 +168,7 @@ class Inbox:
                 await self.recover(alone=False)
             except LibraryError as error:
                 _LOG.error("%s", error)
-            await asyncio.sleep(_BEAT)
+            await asyncio.sleep(BEAT)
 
     async def drain(self, seconds: float) -> None:
         """Takes nothing new, lets what runs come to its end for so long, and excuses the rest."""
@@ -172,7 +182,7 @@ class Inbox:
         if late:
             await asyncio.wait(late, timeout=_LAST_WORDS)
         with suppress(LibraryError):  # it is taken for dead soon
-            await self._store.remove(f"replica/{self.replica}")
+            await take_leave(self._store, self.replica)
 
     async def _work(self, update: Update, accepted: Accepted) -> None:
         begin_question(f"{self.replica}-{update.update_id}")
@@ -181,6 +191,8 @@ class Inbox:
             await self._handle(update, accepted)
         except asyncio.CancelledError:
             await self._tell(accepted.waiting, "stopping")
+        except TakenOver:
+            _LOG.warning("another bot has excused this one meanwhile")
         except LibraryError as error:  # the store does not answer
             _LOG.error("%s", error)
             await self._tell(accepted.waiting, "bug")

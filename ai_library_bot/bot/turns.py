@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+from ai_library_bot.bot.replicas import is_alive
 from ai_library_bot.bot.store import Store
 
 MOST_WAITING = 3
@@ -60,14 +61,16 @@ class Turns:
         key, ours = f"turn/{person}", self._replica.encode()
         while not await self._shared.add(key, ours, seconds=_LEASE):
             holder = await self._shared.get(key)
-            if holder and holder != ours and not await self._shared.get(f"replica/{holder.decode()}"):
+            if holder == ours:
+                break  # of a question that was given up: here nobody else has the turn
+            if holder and not await is_alive(self._shared, holder.decode()):
                 await self._shared.change(key, _without(holder), seconds=_LEASE)
             else:
                 await asyncio.sleep(_LOOK)
         try:
             yield
         finally:
-            await self._shared.remove(key)
+            await self._shared.change(key, _without(ours), seconds=_LEASE)
 
 
 def _without(holder: bytes) -> Callable[[bytes | None], bytes | None]:

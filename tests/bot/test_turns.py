@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from ai_library_bot.bot import turns as turns_module
+from ai_library_bot.bot.replicas import give_sign, take_leave
 from ai_library_bot.bot.sqlite_store import SqliteStore
 from ai_library_bot.bot.turns import MOST_WAITING, TooManyQuestions, Turns
 
@@ -90,17 +92,34 @@ async def test_a_question_that_is_given_up_frees_its_turn() -> None:
         pass
 
 
-async def test_among_replicas_a_person_has_one_turn_and_a_dead_replica_holds_none(tmp_path: Path) -> None:
+async def test_among_replicas_a_person_has_one_turn_and_a_dead_replica_holds_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turns_module, "_LOOK", 0)
     store = SqliteStore(tmp_path / "shared.sqlite")
     try:
         here, there = Turns(store, replica="here"), Turns(store, replica="there")
-        await store.put("replica/here", b"")
+        await give_sign(store, "here")
         async with here.turn(1):
-            waiting = asyncio.create_task(there.turn(1).__aenter__())
-            await store.get("turn/1")
+            turn = there.turn(1)
+            waiting = asyncio.create_task(turn.__aenter__())
+            for _ in range(50):  # it looks again and again meanwhile
+                await store.get("turn/1")
             assert not waiting.done()
-            await store.remove("replica/here")  # it has died, and will never give the turn back
-            async with asyncio.timeout(5):
+            await take_leave(store, "here")  # it has died, and will never give the turn back
+            async with asyncio.timeout(60):
                 await waiting
+        assert await store.get("turn/1") == b"there", "what another has now is not given back"
+    finally:
+        await store.close()
+
+
+async def test_a_turn_that_was_given_up_half_way_stands_in_nobodys_way(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "shared.sqlite")
+    try:
+        await store.put("turn/1", b"here")  # the question ended before it knew that the turn was its own
+        async with asyncio.timeout(60), Turns(store, replica="here").turn(1):
+            pass
+        assert await store.get("turn/1") is None
     finally:
         await store.close()

@@ -136,7 +136,7 @@ async def test_a_bot_gives_a_sign_of_life_before_it_takes_anything_and_until_its
         await prepared.wait()
 
     monkeypatch.setattr(Library, "prepare", slowly)
-    monkeypatch.setattr(inbox, "_BEAT", 0.01)
+    monkeypatch.setattr(inbox, "BEAT", 0.01)
     with redis_running(tmp_path) as redis_port, OpenAIServer() as model:
         model.fault = held(answering)
         redis_url = f"redis://127.0.0.1:{redis_port}/0"
