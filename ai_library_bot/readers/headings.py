@@ -162,7 +162,7 @@ def _named(lines: Sequence[str], index: int, *, wrapped: bool) -> Heading | None
     if fold(line.strip(" .:[]")) in _STANDING_ALONE:
         return Heading(index, index + 1, _ALONE, line) if not wrapped or _stands_apart(lines, index) else None
     found = _NAMED.fullmatch(line) or _NAMED_BEHIND.fullmatch(line)
-    if found is None or _PAGE_BEHIND.search(lines[index].rstrip()):
+    if found is None or _PAGE_BEHIND.search(lines[index].strip()):
         return None
     title = found["title"]
     if title.strip(" .:") and not (_is_title(title) and (not wrapped or _is_blank(lines, index - 1))):

@@ -291,3 +291,10 @@ def test_no_letter_is_lost(lines: list[str]) -> None:
 @given(st.text(st.sampled_from("IVX12.\n —*[]{}АБвг:,-\t\f")))
 def test_no_text_is_too_odd(text: str) -> None:
     assert all(section.text.strip() for section in book(text).sections)
+
+
+def test_a_heading_behind_very_many_spaces_is_found() -> None:
+    chapters = book(
+        " " * 100_000 + "Chapter 1\n\nIt began.\n\nChapter 2\n\nIt ended."
+    ).sections  # patience would end here
+    assert [section.heading for section in chapters] == [("Chapter 1",), ("Chapter 2",)]
