@@ -117,6 +117,7 @@ async def test_among_replicas_a_person_has_one_turn_and_a_dead_replica_holds_non
 async def test_a_turn_that_was_given_up_half_way_stands_in_nobodys_way(tmp_path: Path) -> None:
     store = SqliteStore(tmp_path / "shared.sqlite")
     try:
+        await give_sign(store, "here")
         await store.put("turn/1", b"here")  # the question ended before it knew that the turn was its own
         async with asyncio.timeout(60), Turns(store, replica="here").turn(1):
             pass
