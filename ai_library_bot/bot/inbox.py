@@ -64,11 +64,11 @@ class Accepted:
     async def begin(self) -> bool:
         """Writes it down. False if it was accepted before."""
         told = self.waiting.model_dump_json().encode() if self.waiting else b""
-        _, is_new = await asyncio.gather(
-            self._store.put(self._pending, told, seconds=_REMEMBERED),
+        is_ours, is_new = await asyncio.gather(
+            self._store.add(self._pending, told, seconds=_REMEMBERED),
             self._store.add(self._state, _BEGUN, seconds=_REMEMBERED),
         )
-        if not is_new:
+        if is_ours and not is_new:  # if it is not ours, this replica works on the same update already
             await self._store.remove(self._pending)
         return is_new
 

@@ -93,3 +93,13 @@ async def test_an_update_that_comes_again_is_left_alone(store: Store, busy: Repl
     busy.woken.set()
     await busy.inbox.idle()
     assert busy.said == ["answer"]
+
+
+async def test_an_update_that_comes_again_while_it_is_in_work_is_excused_all_the_same(
+    store: Store, busy: Replica
+) -> None:
+    other = Replica(store)
+    assert await busy.inbox.accept([ASKED])
+    await other.inbox.recover(alone=True)
+    assert other.said == ["restarted"]
+    await busy.inbox.drain(0)
