@@ -64,10 +64,9 @@ class Accepted:
     async def begin(self) -> bool:
         """Writes it down. False if it was accepted before."""
         told = self.waiting.model_dump_json().encode() if self.waiting else b""
-        is_ours, is_new = await asyncio.gather(
-            self._store.add(self._pending, told, seconds=_REMEMBERED),
-            self._store.add(self._state, _BEGUN, seconds=_REMEMBERED),
-        )
+        # One after the other: what counts as begun must never be without anybody who sees to its end.
+        is_ours = await self._store.add(self._pending, told, seconds=_REMEMBERED)
+        is_new = await self._store.add(self._state, _BEGUN, seconds=_REMEMBERED)
         if is_ours and not is_new:  # if it is not ours, this replica works on the same update already
             await self._store.remove(self._pending)
         return is_new

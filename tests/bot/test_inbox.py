@@ -14,6 +14,7 @@ from ai_library_bot.bot.inbox import Accepted, Excuse, Inbox, Waiting
 from ai_library_bot.bot.replicas import take_leave
 from ai_library_bot.bot.sqlite_store import SqliteStore
 from ai_library_bot.bot.store import Store
+from ai_library_bot.errors import Unavailable
 
 ASKED = Update(update_id=7, poll_answer=PollAnswer(poll_id="1", option_ids=[], option_persistent_ids=[]))
 
@@ -75,6 +76,27 @@ async def test_who_slept_so_long_that_another_excused_it_does_not_answer_as_well
         await busy.inbox.idle()
     assert (busy.said, other.said) == ([], ["restarted"])
     assert "another bot has excused this one meanwhile" in caplog.text
+
+
+async def test_what_could_not_be_written_down_is_taken_when_it_comes_again(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replica = Replica(store)
+    replica.woken.set()
+    add = store.add
+
+    async def fails(key: str, value: bytes, *, seconds: float | None = None) -> bool:
+        if key.startswith("pending/"):
+            raise Unavailable("redis_slow", where="here", seconds=3)
+        return await add(key, value, seconds=seconds)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "add", fails)
+        with pytest.raises(Unavailable):
+            await replica.inbox.accept([ASKED])
+    assert await replica.inbox.accept([ASKED])
+    await replica.inbox.idle()
+    assert replica.said == ["answer"]
 
 
 async def test_who_died_while_sending_has_perhaps_answered(store: Store, busy: Replica) -> None:
