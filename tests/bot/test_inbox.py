@@ -11,12 +11,13 @@ import pytest
 from aiogram.types import PollAnswer, Update
 
 from ai_library_bot.bot.inbox import Accepted, Excuse, Inbox, Waiting
-from ai_library_bot.bot.replicas import take_leave
+from ai_library_bot.bot.replicas import is_alive, take_leave
 from ai_library_bot.bot.sqlite_store import SqliteStore
 from ai_library_bot.bot.store import Store
 from ai_library_bot.errors import Unavailable
 
 ASKED = Update(update_id=7, poll_answer=PollAnswer(poll_id="1", option_ids=[], option_persistent_ids=[]))
+WAITING = Waiting(chat=1, user=1, message=1)
 
 
 @pytest.fixture
@@ -31,14 +32,15 @@ class Replica:
 
     def __init__(self, store: Store) -> None:
         self.said: list[str] = []
+        self.fails: Exception | None = None
         self.begun, self.woken = asyncio.Event(), asyncio.Event()
-        self.inbox = Inbox(
-            store, handle=self._handle, excuse=self._excuse, waits=lambda _: Waiting(chat=1, user=1, message=1)
-        )
+        self.inbox = Inbox(store, handle=self._handle, excuse=self._excuse, waits=lambda _: WAITING)
 
     async def _handle(self, update: Update, accepted: Accepted) -> None:
         self.begun.set()
         await self.woken.wait()
+        if self.fails:
+            raise self.fails
         await accepted.sending()
         self.said.append("answer")
         await accepted.done()
@@ -99,13 +101,46 @@ async def test_what_could_not_be_written_down_is_taken_when_it_comes_again(
     assert replica.said == ["answer"]
 
 
-async def test_who_died_while_sending_has_perhaps_answered(store: Store, busy: Replica) -> None:
-    other = Replica(store)
-    await Accepted(store, busy.inbox.replica, ASKED.update_id, None).sending()
-    await other.inbox.recover(alone=True)
-    await other.inbox.recover(alone=True)
-    assert other.said == ["perhaps"]
+@pytest.mark.parametrize(
+    ("state", "waits", "said"),
+    [
+        (b"begun", True, ["restarted"]),
+        (b"sending", True, ["perhaps"]),
+        (b"done", True, []),
+        (None, True, []),
+        (b"begun", False, []),
+    ],
+)
+async def test_what_a_dead_replica_left_is_excused_once_according_to_how_far_it_was(
+    store: Store, state: bytes | None, waits: bool, said: list[str]
+) -> None:
+    if state:
+        await store.put("update/7", state)
+    await store.put("pending/dead/7", WAITING.model_dump_json().encode() if waits else b"")
+    replica = Replica(store)
+    await replica.inbox.recover(alone=False)
+    await store.put("pending/dead/7", WAITING.model_dump_json().encode())  # as if it had stopped in the midst
+    await replica.inbox.recover(alone=False)
+    assert replica.said == said
+    assert await store.items("pending/") == []
+
+
+@pytest.mark.parametrize("failure", [Unavailable("redis_slow", where="here", seconds=3), ZeroDivisionError()])
+async def test_a_failure_is_excused_and_over(store: Store, busy: Replica, failure: Exception) -> None:
+    busy.fails = failure
+    busy.woken.set()
+    await busy.inbox.idle()
+    await Replica(store).inbox.recover(alone=True)
+    assert busy.said == ["bug"]
+    assert await store.items("pending/") == []
+
+
+async def test_at_a_stop_nothing_new_is_taken_and_what_does_not_end_is_excused(store: Store, busy: Replica) -> None:
     await busy.inbox.drain(0)
+    assert busy.said == ["stopping"]
+    assert not await busy.inbox.accept([ASKED])
+    assert await store.items("pending/") == []
+    assert not await is_alive(store, busy.inbox.replica)
 
 
 async def test_an_update_that_comes_again_is_left_alone(store: Store, busy: Replica) -> None:
