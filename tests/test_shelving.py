@@ -202,20 +202,23 @@ class TestErrors:
         def books() -> dict[str, str]:
             return {path.name: path.read_text() for path in shelf.books.glob("[!.]*")}
 
-        before, seen = books(), []
+        before, seen, steps = books(), [], list[str]()
 
-        def watched(change: Callable[..., object]) -> Callable[..., object]:
+        def watched(name: str, change: Callable[..., object]) -> Callable[..., object]:
             def watching(*paths: Path) -> object:
                 seen.append(books())
+                if {shelf.books, *shelf.books.iterdir()} & set(paths):
+                    steps.append(name)
                 return change(*paths)
 
             return watching
 
         for name in ("copy", "sync_file", "link", "rename", "sync_folder"):
-            monkeypatch.setattr(disk, name, watched(getattr(disk, name)))
+            monkeypatch.setattr(disk, name, watched(name, getattr(disk, name)))
         add("clock.txt")
         assert all(one in (before, before | {"clock (2).txt": CLOCK}) for one in seen)
         assert (seen[0], books()) == (before, before | {"clock (2).txt": CLOCK})
+        assert steps == ["sync_file", "link", "link", "sync_folder"], "nor does a power cut leave half of one"
 
     def test_without_hard_links_a_free_name_is_found_as_well(
         self, shelf: Shelf, sent: Path, add: Callable[..., IngestReport], monkeypatch: pytest.MonkeyPatch
