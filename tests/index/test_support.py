@@ -126,6 +126,20 @@ def test_a_first_word_is_the_name_only_as_it_was_asked_for() -> None:
     assert not supports(hit("Masks were worn."))
 
 
+def test_of_one_name_the_last_word_is_enough_but_of_two_names_each_is_asked_for() -> None:
+    boating = hit("At noon Harrow took the boat.")
+    assert asks("who is Nathan Harrow", "nathan", "harrow")(boating)
+    assert asks("who is Nathan-Harrow", "nathan", "harrow")(boating)
+    assert not asks("what of Nathan, then Harrow", "nathan", "harrow")(boating)
+    assert not asks("who is Harrow Nathan", "harrow", "nathan")(boating)
+
+
+@pytest.mark.parametrize("question", ["WHO IS BILL MASK", "Who Is Bill Mask"])
+def test_where_every_word_has_a_capital_none_is_a_name_by_it(question: str) -> None:
+    assert asks(question, "bill", "mask")(hit("They paid the bill and took the mask."))
+    assert not asks("who is Bill Mask", "bill", "mask")(hit("They paid the bill and took the mask."))
+
+
 def test_what_the_passage_stands_under_counts() -> None:
     supports = asks("Who is Harrow?", "harrow")
     assert supports(hit("He kept the keys.", title="The Life of Harrow"))
