@@ -314,6 +314,8 @@ class TestText:
             "Он сказал: ”Я никогда сюда не вернусь”.",
             "He said ‘I shall never come back’ then.",
             "He said 'I shall never come back' then.",
+            "He said ‘the keeper’s lamp never burned again’ then.",
+            "He said 'the keeper's lamp never burned again' then.",
             "Он сказал: «Я никогда „сюда“ не вернусь».",
             "Он сказал: «Ёлка стояла у двери … Она ждала».",
             "'Twas dark; he said «I shall never come back».",
@@ -331,6 +333,7 @@ class TestText:
         [
             "The lamp “was lit at six – on every evening”.",
             "The lamp 'was lit at six - on every evening', it says.",
+            "It says ‘The keeper’s lamp was lit at six’.",
             "«Смотритель перестал писать письма», потому что ослеп.",
             "«Ёлка стояла у окна… Она ждала» — вот и всё.",
             "Он „слеп“, как сказано.",
