@@ -22,6 +22,7 @@ _CLOSED_BY = {pair[0]: pair[1:] for pair in "“” „“” ‟” ”” «»
 _ALWAYS_OPENS = "“„‟«‹「『"
 _SINGLE = "‘’'"
 _QUOTE_MARK = re.compile(f"[{''.join({*_CLOSED_BY, *''.join(_CLOSED_BY.values())})}]")
+_APOSTROPHE = re.compile(r"[sn].\s+[a-z]")  # "the keepers’ lamp", "nothin’ more": a quotation may end here, or not
 
 
 Elsewhere = Callable[[Passage, str], Iterable[Passage]]
@@ -104,7 +105,10 @@ def too_short(quote: str) -> bool:
 
 
 def in_quote_marks(text: str) -> Iterator[str]:
-    """What stands between quotation marks; where one is missing, all up to it, or all behind it."""
+    """What stands between quotation marks; where one is missing, all up to it, or all behind it.
+
+    Where a mark may as well be an apostrophe, what ends there and what goes on to the next one.
+    """
     open_marks: list[tuple[str, int]] = []
     for match in _QUOTE_MARK.finditer(text):
         mark, at, behind = match.group(), match.start(), match.end()
@@ -115,7 +119,8 @@ def in_quote_marks(text: str) -> Iterator[str]:
         closed = [place for place, (opening, _) in enumerate(open_marks) if mark in _CLOSED_BY[opening]]
         if closed and (ends_words or mark not in _SINGLE):
             yield text[open_marks[closed[-1]][1] : at]
-            del open_marks[closed[-1] :]
+            if not (mark in _SINGLE and _APOSTROPHE.match(text, at - 1)):
+                del open_marks[closed[-1] :]
         elif mark in _ALWAYS_OPENS or (mark in _CLOSED_BY and not ends_words):
             open_marks.append((mark, behind))
         elif mark not in _SINGLE:
