@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
@@ -49,6 +50,8 @@ def add(
         path = _put(folder, name, file)
     stays = False
     try:
+        with _writing_into(folder):
+            disk.sync_folder(folder)
         report = ingest(generations, [path], rules, listener, stop_wanted, embedder)
         refused = {failure.path for failure in report.failed} | {skip.path for skip in report.skipped}
         stays = path not in refused
@@ -78,17 +81,16 @@ def shelf_name(name: str) -> str:
 def _put(folder: Path, name: str, file: Path) -> Path:
     """Puts a copy of the file into the folder under that name, or the first like it that is free. Returns its path.
 
-    The copy is whole and safe from a power cut before it has the name.
+    The copy is whole, and its bytes are safe from a power cut, before it has the name.
     """
     disk.make_folder(folder)
-    beside = folder / f".{name}{disk.TEMPORARY}"
+    beside = folder / f".{secrets.token_hex(4)}-{name}{disk.TEMPORARY}"  # another process may add one of that name
     try:
         disk.copy(file, beside)
         disk.sync_file(beside)
         path = next(path for path in _names_like(folder, name) if _named(beside, path))
     finally:
         beside.unlink(missing_ok=True)
-    disk.sync_folder(folder)
     return path
 
 

@@ -282,7 +282,7 @@ async def test_where_the_model_fails_the_books_are_quoted_and_it_says_why(index:
 async def test_a_stalled_model_does_not_keep_the_reader_waiting(index: SearchIndex) -> None:
     began = time.monotonic()
     found = await answer(index, WHY, writer=Writer(stalls=True), min_relevance=0.7, seconds=0.2)
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < 5
     assert (found.text, found.writer) == (f"{BLIND} [1]", "extractive")
     (notice,) = found.notices
     assert "0.2" in messages("en").notice(notice)

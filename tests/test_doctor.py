@@ -169,7 +169,7 @@ def test_a_service_that_fails_is_waited_for_no_longer_than_a_few_seconds(
     server.fault = fault
     began = time.monotonic()
     found = examine(**asked(server))
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < 2
     assert found["chat_failed"].ok is False
     assert not {"embedder_failed", "embedder_slow"}.isdisjoint(found)
 

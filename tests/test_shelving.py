@@ -236,6 +236,34 @@ class TestErrors:
         add("clock.txt")
         assert (shelf.books / "clock (2).txt").read_text() == CLOCK
 
+    def test_two_that_are_added_at_once_under_one_name_do_not_mix(
+        self, shelf: Shelf, sent: Path, add: Callable[..., IngestReport], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        copy, others = disk.copy, "Written by another process at the same time."
+
+        def meanwhile(source: Path, target: Path) -> None:
+            copy(source, target)
+            monkeypatch.setattr(disk, "copy", copy)
+            other = sent.with_name("another")
+            other.write_text(others)
+            shelving._put(shelf.books, "clock.txt", other)
+
+        monkeypatch.setattr(disk, "copy", meanwhile)
+        add("clock.txt")
+        assert [(shelf.books / name).read_text() for name in ("clock.txt", "clock (2).txt")] == [others, CLOCK]
+        assert [path.name for path in shelf.books.glob(".*")] == []
+
+    def test_a_folder_that_cannot_be_synced_keeps_no_book(
+        self, shelf: Shelf, sent: Path, add: Callable[..., IngestReport], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def faulty(folder: Path) -> None:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+        monkeypatch.setattr(disk, "sync_folder", faulty)
+        with pytest.raises(CannotWrite):
+            add("clock.txt")
+        assert (names_in(shelf.books), sent.read_text()) == (["lamp.md"], CLOCK)
+
     def test_a_shelf_that_cannot_be_made_is_named(self, tmp_path: Path, add: Callable[..., IngestReport]) -> None:
         (tmp_path / "books/lamp.md").unlink()
         (tmp_path / "books").rmdir()

@@ -145,7 +145,7 @@ def test_accounts_that_cannot_be_written_are_still_read(ledger: UsageLedger, tmp
         other.execute("BEGIN IMMEDIATE")  # another process that writes and does not end
         began = time.monotonic()
         ledger.record("answer", "m", Usage(1), 0)
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < 1
         assert [spent.requests for spent in ledger.today()] == [1]
 
 

@@ -148,9 +148,8 @@ class SearchIndex:
         for name in names:
             if not any(_named(book, name) for book in self.books.values()):
                 raise MissingInput("unknown_book", name=name)
-        chosen = list(self.books.values())
+        chosen = [book for book in self.books.values() if not names or any(_named(book, name) for name in names)]
         for key, fits, wanted in (
-            ("unknown_book", _named, names),
             ("unknown_author", _written_by, authors),
             ("unknown_language", _written_in, languages),
         ):

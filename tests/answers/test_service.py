@@ -112,6 +112,6 @@ async def test_a_service_that_dawdles_is_left_when_the_time_is_up(
     server.fault = fault
     began = time.monotonic()
     result, _ = await ask(index, server, seconds=0.5)
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < 5
     assert result.writer == "extractive"
     assert [notice.because and notice.because[0] for notice in result.notices] == ["service_slow"]

@@ -496,7 +496,7 @@ async def test_while_one_bot_runs_another_is_told_at_once_and_a_killed_one_stand
             began = time.monotonic()
             outcomes = await asyncio.gather(*(store.get("a") for _ in range(20)), return_exceptions=True)
             assert {type(outcome) for outcome in outcomes} == {Busy}
-            assert time.monotonic() - began < 20
+            assert time.monotonic() - began < 5
             other.kill()
             other.wait()
             assert await store.get("a") == b"held"
@@ -621,10 +621,10 @@ async def trouble(store: RedisStore) -> set[str]:
 
 async def test_a_redis_that_is_silent_costs_a_bounded_time() -> None:
     async with no_redis(stalls) as url:
-        store = RedisStore(SecretStr(url), patience=0.2)
+        store = RedisStore(SecretStr(url), patience=0.1)
         began = time.monotonic()
         outcomes = await asyncio.gather(*(store.change("a", one_more) for _ in range(50)), return_exceptions=True)
-        assert time.monotonic() - began < 50 * 0.2
+        assert time.monotonic() - began < 50 * 0.1
         assert {getattr(outcome, "key", None) for outcome in outcomes} == {"redis_slow"}
         assert await trouble(store) == {"redis_slow"}
         await store.close()

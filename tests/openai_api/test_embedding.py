@@ -277,7 +277,7 @@ class TestTrying:
         began = time.monotonic()
         with pytest.raises(Unavailable, match="did not answer"):
             await embedder(server).embed_question("hello")
-        assert time.monotonic() - began < 20
+        assert time.monotonic() - began < 2
 
     async def test_passages_never_wait_for_ever(self, server: OpenAIServer, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(embedding, "_REQUEST_SECONDS", 0.05)

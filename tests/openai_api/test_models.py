@@ -55,9 +55,9 @@ async def test_a_bad_answer_is_named_in_time(server: OpenAIServer, fault: Fault,
     server.fault = fault
     began = time.monotonic()
     with pytest.raises(Unavailable) as raised:
-        await models(service(server), seconds=0.3 if key == "service_slow" else 60)
+        await models(service(server), seconds=0.3)
     assert raised.value.key == key
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < 2
     assert KEY not in str(raised.value)
 
 

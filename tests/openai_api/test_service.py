@@ -127,7 +127,7 @@ async def test_no_answer_takes_longer_than_the_time_given(server: OpenAIServer, 
     server.fault = fault
     began = time.monotonic()
     caught = await refused(service(server), seconds=0.2)
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < 2
     assert isinstance(caught, PassingFault)
     assert caught.key == "service_slow"
 

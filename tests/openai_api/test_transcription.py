@@ -104,10 +104,10 @@ async def test_a_bad_answer_is_named_in_time(server: OpenAIServer, fault: Fault,
     server.fault = fault
     began = time.monotonic()
     with pytest.raises(Unavailable) as raised:
-        await transcriber(server).transcribe(VOICE, "voice.ogg", seconds=0.3 if key == "service_slow" else 60)
+        await transcriber(server).transcribe(VOICE, "voice.ogg", seconds=0.3)
     assert raised.value.key == key
     assert KEY not in str(raised.value)
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < 2
 
 
 async def test_a_model_that_is_not_there_is_named_with_its_setting(server: OpenAIServer) -> None:
